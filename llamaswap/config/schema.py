@@ -1,0 +1,83 @@
+"""The configuration as frozen values: defaults filled in, macros expanded, aliases resolved, durations in seconds (float)."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal, NewType
+
+#: A key of ``models:``, after resolution of aliases.
+ModelId = NewType("ModelId", str)
+
+LogSink = Literal["proxy", "upstream", "both", "none"]
+
+
+@dataclass(frozen=True, slots=True)
+class ModelConfig:
+    """One entry of ``models:``.
+
+    Attributes:
+        cmd: The command as configured, after macro expansion (shown by ``/running``).
+        argv: `cmd` split into words, without a shell; empty when there is no command (the start then fails).
+        cmd_stop: Words of the stop command with ``${PID}`` still in them; empty means SIGTERM to the process group.
+        proxy: Base URL of the server.
+        check_endpoint: Path that answers 200 when the model is ready; ``none`` means ready at once.
+        health_check_timeout: Seconds a start may take.
+        ttl: Seconds of idleness before the model is unloaded; 0 means never.
+        unload_timeout: Seconds between the stop signal and SIGKILL.
+        env: ``NAME=value`` entries, appended to the daemon's environment; later ones win.
+        concurrency_limit: Most outstanding requests; 0 means no limit.
+        owns_port: The port in `proxy` was given out by us for ``${PORT}``, so nobody else may listen there.
+    """
+
+    id: ModelId
+    cmd: str = ""
+    argv: tuple[str, ...] = ()
+    cmd_stop: tuple[str, ...] = ()
+    proxy: str = ""
+    check_endpoint: str = "/health"
+    health_check_timeout: float = 120.0
+    ttl: float = 0.0
+    unload_timeout: float = 10.0
+    env: tuple[str, ...] = ()
+    aliases: tuple[str, ...] = ()
+    use_model_name: str = ""
+    concurrency_limit: int = 0
+    unlisted: bool = False
+    name: str = ""
+    description: str = ""
+    owns_port: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class SchedulerConfig:
+    """``routing.scheduler``. `parallel`: how many consecutive requests for one model may run together under serial."""
+
+    use: Literal["serial"] = "serial"
+    parallel: int = 1
+    abort_orphan_loads: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """A whole configuration.
+
+    Attributes:
+        names: Every model ID and alias -> model ID.
+        stall_timeout: A client that takes no byte for so many seconds is dropped.
+        max_request_body: Most bytes of a request body that is buffered.
+        cors_origins: Origins accepted beyond the loopback ones; ``*`` accepts all.
+        allowed_hosts: Host names accepted beyond the machine's own when listening on loopback.
+    """
+
+    models: Mapping[ModelId, ModelConfig] = field(default_factory=dict)
+    names: Mapping[str, ModelId] = field(default_factory=dict)
+    scheduler: SchedulerConfig = SchedulerConfig()
+    preload: tuple[ModelId, ...] = ()
+    api_keys: tuple[str, ...] = ()
+    include_aliases_in_list: bool = False
+    log_level: Literal["debug", "info", "warn", "error"] = "info"
+    log_time_format: str = ""
+    log_to_stdout: LogSink = "proxy"
+    cors_origins: tuple[str, ...] = ()
+    allowed_hosts: tuple[str, ...] = ()
+    stall_timeout: float = 60.0
+    max_request_body: int = 1 << 30

@@ -1,0 +1,1 @@
+"""The control plane: hypercorn and Quart-Trio on a private Unix socket."""
