@@ -1,8 +1,8 @@
 """Facts the scheduler takes in. All are past tense, frozen, and comparable, so a test is an equality of data.
 
-A *ticket* is one request's admission; the dispatcher numbers them in arrival order and never reuses one. A *life* is one run
-of a model's process, numbered by the scheduler in `Start`; every fact about a process carries its life, so a late fact about
-an earlier life can be told apart and ignored.
+A *ticket* is one request's admission; the dispatcher numbers them in arrival order and never reuses one. A *life* is
+one run of a model's process, numbered by the scheduler in `Start`; every fact about a process carries its life, so a
+late fact about an earlier life can be told apart and ignored.
 """
 
 from collections.abc import Mapping
