@@ -115,4 +115,11 @@ class NotReadyError(ServiceUnavailableError):
 
 
 class ConfigError(LlamaSwapError):
-    """The configuration cannot be used; `str()` lists every problem with its place and remedy."""
+    """The configuration cannot be used; `str()` lists every problem with its place and remedy.
+
+    `problems` holds them one by one (`llamaswap.config.problems.Problem`).
+    """
+
+    def __init__(self, message: str, problems: tuple[object, ...] = ()) -> None:
+        super().__init__(message)
+        self.problems = problems

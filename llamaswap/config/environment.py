@@ -1,0 +1,109 @@
+"""`${env.NAME}`: values of environment variables may stand anywhere in a file, in keys and numbers too.
+
+Before parsing, each reference is replaced by a token of the same length that is a legal plain scalar wherever it may
+stand; after parsing the token becomes the variable's value. So values are data (no quote or backslash in them can break
+the file), references in comments vanish with the comments, and no column moves.
+"""
+
+import bisect
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from llamaswap.config.place import Mark, Source
+from llamaswap.config.problems import KeyPath, Problems
+from llamaswap.config.suggest import closest
+
+REFERENCE = re.compile(r"\$\{env\.([A-Za-z_][A-Za-z0-9_]*)\}")
+
+_PRIVATE_USE = range(0xE000, 0xF8FF)
+_DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+
+
+@dataclass(frozen=True, slots=True)
+class Restored:
+    """A text with its variables filled in. `whole` means that it was one reference and nothing else."""
+
+    text: str
+    from_env: bool
+    whole: bool
+
+
+class Variables:
+    """The references of one source, and what becomes of them.
+
+    Missing variables are reported where they are used, each once.
+    """
+
+    def __init__(self, source: Source, environ: Mapping[str, str], problems: Problems) -> None:
+        self._source = source
+        self._environ = environ
+        self._problems = problems
+        self._references = list(REFERENCE.finditer(source.text))
+        self._told: set[str] = set()
+        self._line_starts: list[int] = []
+        mark = (
+            next((chr(code) for code in _PRIVATE_USE if chr(code) not in source.text), "") if self._references else ""
+        )
+        self._token = re.compile(f"{mark}([0-9A-Z]+){mark}")
+        numbers = iter(range(len(self._references)))
+        # A file that uses every private character there is gets no variables: its references stay as they are.
+        self.text = (
+            REFERENCE.sub(lambda found: _token(mark, next(numbers), len(found[0])), source.text)
+            if mark
+            else source.text
+        )
+        self._active = bool(mark)
+
+    def restore(self, text: str, path: KeyPath) -> Restored:
+        """*text* as parsed, with the variables' values in place of the tokens. What cannot be used becomes "x"."""
+        if not self._active or not (tokens := self._token.findall(text)):
+            return Restored(text, False, False)
+        whole = len(tokens) == 1 and self._token.fullmatch(text) is not None
+        return Restored(self._token.sub(lambda found: self._value(int(found[1], 36), path), text), True, whole)
+
+    def _value(self, number: int, path: KeyPath) -> str:
+        found = self._references[number]
+        mark = self._mark(found.start())
+        value = self._look_up(found[1], path, mark)
+        if not REFERENCE.search(value):
+            return value
+        self._problems.warn(
+            "env-in-env", path, mark, f"the value of {found[1]} refers to another variable, which is filled in too",
+            remedy="one level deep only; better name the other variable here",
+        )  # fmt: skip
+        return REFERENCE.sub(lambda inner: self._look_up(inner[1], path, mark), value)
+
+    def _look_up(self, name: str, path: KeyPath, mark: Mark) -> str:
+        value = self._environ.get(name)
+        if value is None:
+            near = closest(name, self._environ)
+            hint = f"did you mean ${{env.{near}}}? Otherwise set" if near else "set"
+            return self._refuse(name, path, mark, "is not set", f"{hint} {name} in the environment of the daemon")
+        if any(c in value for c in "\r\n\0"):
+            return self._refuse(name, path, mark, "holds a line break or NUL", "give it a value of one line")
+        if any("\ud800" <= c <= "\udfff" for c in value):
+            return self._refuse(name, path, mark, "is not UTF-8", "give it a value in UTF-8")
+        return value
+
+    def _refuse(self, name: str, path: KeyPath, mark: Mark, what: str, remedy: str) -> str:
+        self._problems.spoil(path)
+        if name not in self._told:
+            self._told.add(name)
+            self._problems.error("env", path, mark, f"the environment variable {name} {what}", remedy=remedy)
+        return "x"
+
+    def _mark(self, offset: int) -> Mark:
+        if not self._line_starts:
+            breaks = re.finditer(r"\r\n|[\n\r\x85\u2028\u2029]", self._source.text)
+            self._line_starts = [0, *(found.end() for found in breaks)]
+        line = bisect.bisect_right(self._line_starts, offset)
+        return Mark(self._source, line, offset - self._line_starts[line - 1] + 1)
+
+
+def _token(mark: str, number: int, length: int) -> str:
+    digits = ""
+    for _ in range(length - 2):  # a reference has at least eight characters, so there are 36 ** 6 of them
+        number, digit = divmod(number, 36)
+        digits = _DIGITS[digit] + digits
+    return mark + digits + mark

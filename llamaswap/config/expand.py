@@ -1,0 +1,145 @@
+"""A merged document -> the same with macros filled in and ports given out; nothing of ``macros`` is left in it.
+
+Models take their ports in the byte order of their IDs, and only those whose `cmd` asks for one with ``${PORT}``.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from llamaswap.config import argv, macros
+from llamaswap.config.leftovers import Scope, report_leftovers
+from llamaswap.config.macros import Expander, Macro
+from llamaswap.config.nodes import Entry, Map, Node, Scalar, is_null
+from llamaswap.config.problems import KeyPath, Problems
+from llamaswap.config.suggest import closest
+
+DEFAULT_PROXY = "http://localhost:${PORT}"
+DEFAULT_START_PORT = 5800
+
+_PORT = "${PORT}"
+_LITERAL_PORT = re.compile(r"(?:--port[ =]|-p |:)(\d{2,5})\b")
+
+
+@dataclass(frozen=True, slots=True)
+class Expanded:
+    """The document after expansion. `ports` are those given out; `owners` the models whose `proxy` uses theirs."""
+
+    root: Map
+    ports: Mapping[str, int]
+    owners: frozenset[str]
+
+
+def expand(root: Map, known_keys: frozenset[str], environ: Mapping[str, str], problems: Problems) -> Expanded:
+    """Fill in macros and ports. References that are left go to *problems*, except below keys not in *known_keys*."""
+    expander = Expander(problems)
+    common = macros.declared(root.get("macros"), ("macros",), problems)
+    entries: dict[str, Entry] = {}
+    for key, entry in root.entries.items():
+        if key == "models":
+            entries[key] = entry
+        elif key != "macros":
+            entries[key] = Entry(entry.key, expander.expand(entry.value, common, (key,)))
+            if key in known_keys:
+                report_leftovers(entries[key].value, (key,), Scope(common, environ), problems)
+    models = root.get("models")
+    if not isinstance(models, Map):
+        return Expanded(Map(root.mark, entries, root.anchored), {}, frozenset())
+    expansion = _Models(common, expander, environ, problems)
+    done = expansion.expand(models, _start_port(entries.get("startPort")))
+    entries["models"] = Entry(root.entries["models"].key, done)
+    return Expanded(Map(root.mark, entries, root.anchored), expansion.ports, frozenset(expansion.owners))
+
+
+def _start_port(entry: Entry | None) -> int:
+    """`startPort`, or its default if it is wrong; the decoder reports that."""
+    value: Any = entry.value.value if entry and isinstance(entry.value, Scalar) else None
+    return int(value) if isinstance(value, int | float) and 1 <= value < 2**63 else DEFAULT_START_PORT
+
+
+class _Models:
+    def __init__(
+        self, common: Sequence[Macro], expander: Expander, environ: Mapping[str, str], problems: Problems
+    ) -> None:
+        self.ports: dict[str, int] = {}
+        self.owners: set[str] = set()
+        self._common = common
+        self._expander = expander
+        self._environ = environ
+        self._problems = problems
+
+    def expand(self, models: Map, start_port: int) -> Map:
+        self._next_port = start_port
+        done = {}
+        for model in sorted(models.entries, key=lambda name: name.encode(errors="surrogatepass")):
+            done[model] = self._model(model, models.entries[model])
+        return Map(models.mark, {model: done[model] for model in models.entries}, models.anchored)
+
+    def _model(self, model: str, entry: Entry) -> Entry:
+        if not isinstance(entry.value, Map):
+            return entry
+        path: KeyPath = ("models", model)
+        own = macros.declared(entry.value.get("macros"), (*path, "macros"), self._problems)
+        scope = macros.for_model(model, self._common, own)
+        body = self._expander.expand(_prepared(entry), scope, path)
+        assert isinstance(body, Map)
+        body = self._with_port(model, body, entry, scope)
+        ports = [Macro("PORT", self.ports[model])] if model in self.ports else []
+        report_leftovers(body, path, Scope([*scope, *ports], self._environ, in_model=True), self._problems)
+        return Entry(entry.key, body)
+
+    def _with_port(self, model: str, body: Map, entry: Entry, scope: Sequence[Macro]) -> Map:
+        path: KeyPath = ("models", model)
+        if _uses_port(body.get("cmd")):
+            self.ports[model] = self._next_port
+            self._next_port += 1
+            if _uses_port(body.get("proxy")):
+                self.owners.add(model)
+            body_with_port = self._expander.expand(body, [Macro("PORT", self.ports[model])], path)
+            assert isinstance(body_with_port, Map)
+            return body_with_port
+        if _uses_port(body.get("proxy")):
+            self._problems.spoil((*path, "proxy"))
+            if not _misspells_port(body.get("cmd")):
+                self._no_port(path, body, entry)
+        return body
+
+    def _no_port(self, path: KeyPath, body: Map, entry: Entry) -> None:
+        """The most common first mistake: the command has a port of its own, and nobody told us which."""
+        cmd = body.get("cmd")
+        written = isinstance(entry.value, Map) and not is_null(entry.value.get("proxy"))
+        found = _LITERAL_PORT.search(cmd.value) if isinstance(cmd, Scalar) and isinstance(cmd.value, str) else None
+        port = found[1] if found and not (isinstance(cmd, Scalar) and cmd.from_env) else "PORT"
+        what = (
+            "proxy uses ${PORT}, but cmd does not, so the model has no port"
+            if written
+            else "the model has no proxy, and its cmd does not use ${PORT}, so nobody knows where it listens"
+        )
+        mark = body.entries["cmd"].key if "cmd" in body.entries else entry.key
+        proxy = f"proxy: http://127.0.0.1:{port}"
+        remedy = f"either let it listen on ${{PORT}} (cmd: ... --port ${{PORT}}), or say where it listens ({proxy})"
+        self._problems.error("port", (*path, "proxy"), mark, what, remedy=remedy)
+
+
+def _uses_port(node: Node | None) -> bool:
+    return isinstance(node, Scalar) and isinstance(node.value, str) and _PORT in node.value
+
+
+def _misspells_port(node: Node | None) -> bool:
+    """Whether `cmd` means PORT but does not say so: reported as an unknown macro, which is enough."""
+    return isinstance(node, Scalar) and any(closest(name, ["PORT"]) for name in macros.references(node))
+
+
+def _prepared(entry: Entry) -> Map:
+    """The model without its macros and the comment lines of its commands, and with the default `proxy`."""
+    assert isinstance(entry.value, Map)
+    entries = {key: e for key, e in entry.value.entries.items() if key != "macros"}
+    for key in ("cmd", "cmdStop"):
+        node = entries[key].value if key in entries else None
+        if isinstance(node, Scalar) and isinstance(node.value, str):
+            stripped = replace(node, value=argv.without_comments(node.value))
+            entries[key] = Entry(entries[key].key, stripped)
+    if is_null(entry.value.get("proxy")):
+        entries["proxy"] = Entry(entry.key, Scalar(entry.key, DEFAULT_PROXY, DEFAULT_PROXY, from_macro=True))
+    return Map(entry.value.mark, entries, entry.value.anchored)

@@ -1,0 +1,87 @@
+"""Files in, a `Config` out, or every problem at once.
+
+The steps, each in a module of its own: choose and read the files (`sources`), set environment variables aside
+(`environment`), parse (`yaml`), make the tree (`tree`), merge the files (`merge`), fill in macros and give out ports
+(`expand`), look for unknown keys (`keys`), read typed values (`decode`), compare them (`checks`).
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from llamaswap.config.checks import finish
+from llamaswap.config.decode import decode
+from llamaswap.config.environment import Variables
+from llamaswap.config.expand import Expanded, expand
+from llamaswap.config.keys import TOP_LEVEL, check_keys
+from llamaswap.config.merge import merge
+from llamaswap.config.nodes import List, Map, is_null, kind_of
+from llamaswap.config.place import Mark, Source
+from llamaswap.config.problems import Problem, Problems
+from llamaswap.config.schema import Config
+from llamaswap.config.sources import decoded, read, sources
+from llamaswap.config.tree import TreeBuilder
+from llamaswap.config.yaml import compose
+
+__all__ = ["Loaded", "load", "load_text", "sources"]
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """A configuration that can be used, and what somebody should look at nevertheless."""
+
+    config: Config
+    warnings: tuple[Problem, ...]
+
+
+def load(files: Sequence[Path], environ: Mapping[str, str], *, strict: bool = False) -> Loaded:
+    """Load and merge *files*. With *strict*, unknown keys are errors.
+
+    Raises:
+        ConfigError: with every problem found, in `problems`.
+    """
+    problems = Problems(strict=strict)
+    return _load([read(path, problems) for path in files], environ, problems)
+
+
+def load_text(text: str, name: str, environ: Mapping[str, str], *, strict: bool = False) -> Loaded:
+    """Load one *text*, which messages call *name*. Otherwise as `load`."""
+    problems = Problems(strict=strict)
+    return _load([decoded(name, text.encode(errors="surrogatepass"), problems)], environ, problems)
+
+
+def expanded(texts: Iterable[Source | None], environ: Mapping[str, str], problems: Problems) -> Expanded:
+    """The first half of a load: one tree with all variables, macros and ports filled in.
+
+    Raises:
+        ConfigError: a text is None (and reported already), is no YAML, or contradicts another one.
+    """
+    trees = [_tree(source, environ, problems) for source in texts if source]
+    problems.raise_errors()
+    merged = merge(trees, problems)
+    problems.raise_errors()
+    return expand(merged, TOP_LEVEL, environ, problems)
+
+
+def _load(texts: Iterable[Source | None], environ: Mapping[str, str], problems: Problems) -> Loaded:
+    document = expanded(texts, environ, problems)
+    check_keys(document.root, problems)
+    config = finish(decode(document, problems), problems)
+    problems.raise_errors()
+    return Loaded(config, problems.warnings())
+
+
+def _tree(source: Source, environ: Mapping[str, str], problems: Problems) -> Map:
+    """The tree of one file; a file without content is an empty mapping."""
+    start = Mark(source, 1, 1)
+    variables = Variables(source, environ, problems)
+    raw = compose(source, variables.text, problems)
+    if raw is None:
+        return Map(start)
+    tree = TreeBuilder(variables, problems).build(raw)
+    if isinstance(tree, Map):
+        return tree
+    if not is_null(tree) and not (isinstance(tree, List) and not tree.items):
+        what = f"the file must hold a mapping, not {kind_of(tree)}"
+        problems.error("root", (), tree.mark, what, remedy="start with lines such as models: and startPort: 5800")
+    return Map(start)

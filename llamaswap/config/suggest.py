@@ -1,0 +1,23 @@
+"""Did you mean …? The nearest of some known names."""
+
+import difflib
+import re
+from collections.abc import Iterable
+
+#: Longer words are no typing errors, and comparing them takes time.
+_LONGEST = 64
+
+
+def closest(word: str, candidates: Iterable[str]) -> str | None:
+    """The candidate that *word* was probably meant to be; None if none is near."""
+    if len(word) > _LONGEST:
+        return None
+    names = list(dict.fromkeys(c for c in candidates if len(c) <= _LONGEST))
+    folded = {_fold(name): name for name in reversed(names)}
+    near = difflib.get_close_matches(_fold(word), folded, n=1, cutoff=0.7)
+    return folded[near[0]] if near else None
+
+
+def _fold(name: str) -> str:
+    """Case, dashes and underscores are what people get wrong most."""
+    return re.sub(r"[-_\s]", "", name).lower()
