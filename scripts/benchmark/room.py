@@ -1,0 +1,116 @@
+"""What every scenario is handed: the candidates that run, the tools, and how long to measure."""
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from benchmark.candidates import Candidate, Launch, Launcher, launches
+from benchmark.measure import Column, Sample, Table, interleave, parse, reference_among, wait_for_quiet
+from benchmark.processes import BenchError, output_of
+from benchmark.tools import Tools
+
+QUESTION = "Why is the sky blue, and why is it red in the evening? Answer in two sentences. "
+
+
+@dataclass(frozen=True)
+class Extent:
+    """How much is measured."""
+
+    rounds: int
+    seconds: float
+    quick: bool
+
+
+@dataclass
+class Room:
+    """The running candidates and what scenarios need beside them."""
+
+    tools: Tools
+    launcher: Launcher
+    extent: Extent
+    launches: dict[str, Launch]
+    candidates: list[Candidate] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    missing: list[str] = field(default_factory=list)
+    broken: list[str] = field(default_factory=list)
+
+    def file(self, name: str) -> str:
+        return str(self.launcher.workdir / name)
+
+    def note(self, text: str) -> None:
+        self.notes.append(text)
+        print(f"  {text}", flush=True)
+
+    def parallel(self) -> list[Candidate]:
+        """Those that serve many at once."""
+        return [candidate for candidate in self.candidates if not candidate.one_at_a_time]
+
+    def compare(
+        self,
+        key: str,
+        title: str,
+        columns: list[Column],
+        take: Callable[[Candidate], Sample],
+        *,
+        candidates: list[Candidate] | None = None,
+        reference: str = "go",
+        rounds: int | None = None,
+    ) -> Table:
+        """Measure *candidates* (default: all) in alternating rounds."""
+        chosen = self.candidates if candidates is None else candidates
+        print(f"{title} ...", flush=True)
+        busy = 0.0 if self.extent.quick else wait_for_quiet(5.0)
+        rows = interleave(chosen, rounds or self.extent.rounds, take)
+        table = Table(key, title, columns, rows, reference_among(rows, reference))
+        if busy > 0.2:
+            table.remarks.append(f"{busy:.0%} of the machine was used by others when this began")
+        return table
+
+
+def write_bodies(workdir: Path) -> None:
+    """The three requests: 300 bytes, the same for a stream, and 10 MB with ``model`` as the last key."""
+    messages = [{"role": "user", "content": (QUESTION * 3)[:216]}]
+    (workdir / "small.json").write_text(json.dumps({"model": "bench", "messages": messages}))
+    (workdir / "stream.json").write_text(json.dumps({"model": "bench", "stream": True, "messages": messages}))
+    image = "data:image/png;base64," + "iVBORw0KGgo" * 900_000
+    parts = [{"type": "image_url", "image_url": {"url": image}}]
+    big = {"messages": [{"role": "user", "content": parts}], "model": "bench"}
+    (workdir / "big.json").write_text(json.dumps(big))
+
+
+def warm(room: Room, candidate: Candidate) -> None:
+    """One request, so that the model of a daemon is loaded. Raises `BenchError` when it is not answered with 200."""
+    argv = [str(room.tools.sclient), str(candidate.port), "/v1/chat/completions", "1", room.file("small.json")]
+    if parse(output_of(argv, 60.0))["answers"] != 1:
+        raise BenchError("the first request was not answered with 200")
+
+
+@contextmanager
+def open_room(
+    launcher: Launcher, extent: Extent, stub_port: int, *, peers: dict[str, str], only: set[str]
+) -> Iterator[Room]:
+    """Start the stub and every candidate; leaving the block ends them all. Who does not start is noted and left out."""
+    tools = launcher.tools
+    write_bodies(launcher.workdir)
+    known = launches(launcher, stub_port)
+    for name, url in peers.items():
+        known[name] = lambda name=name, url=url: launcher.peer(name, url, stub_port)  # type: ignore[misc] # a default
+    room = Room(tools, launcher, extent, {name: known[name] for name in known if not only or name in only})
+    for note in tools.notes:
+        room.note(note)
+    with ExitStack() as stack:
+        stack.enter_context(launcher.stub(stub_port))
+        for name, launch in room.launches.items():
+            with ExitStack() as attempt:
+                try:
+                    candidate = attempt.enter_context(launch())
+                    warm(room, candidate)
+                except BenchError as error:
+                    room.note(f"{name} left out: {error}")
+                    room.missing.append(name)
+                    continue
+                room.candidates.append(candidate)
+                stack.push(attempt.pop_all())
+        yield room

@@ -1,0 +1,104 @@
+"""What needs no socket: the scheduler's machine (B11), and finding ``model`` in a body (B10)."""
+
+import gc
+import json
+import time
+from collections import deque
+from collections.abc import Callable
+from itertools import cycle, islice
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from benchmark.measure import Column, Sample, Table
+from benchmark.room import Room
+from llamaswap.config.schema import ModelId
+from llamaswap.schedule.commands import Command, Grant, Reject, Start, Stop
+from llamaswap.schedule.events import Arrived, Event, Exited, Left, ModelRules, Started, Ticket
+from llamaswap.schedule.serial import SerialScheduler
+
+RUN = 10  # consecutive requests for one model, then the next model: one swap in twenty-odd events
+MODELS = [ModelId("a"), ModelId("b"), ModelId("c")]
+
+
+def scheduler(room: Room) -> list[Table]:
+    """Events per second through `SerialScheduler.handle` while so many wait; whoever leaves is followed by another."""
+    print("B11 scheduler ...", flush=True)
+    events = 20_000 if room.extent.quick else 300_000
+    sizes = (10, 1_000, 100_000)
+    rows: dict[str, list[Sample]] = {f"{size:,} waiting": [] for size in sizes}
+    for _ in range(1 if room.extent.quick else room.extent.rounds):
+        for size in sizes:
+            rows[f"{size:,} waiting"].append({"rate": _events_per_second(size, events)})
+    columns = [Column("rate", "events/s", 0)]
+    remark = f"three models in turns of {RUN} requests; the time of the driving loop is included"
+    return [Table("scheduler", "B11 scheduler events per second", columns, rows, "10 waiting", [remark])]
+
+
+def _events_per_second(waiting: int, events: int) -> float:
+    machine = SerialScheduler({model: ModelRules() for model in MODELS})
+    wanted = cycle(model for model in MODELS for _ in range(RUN))
+    arrivals = (Arrived(Ticket(number), model) for number, model in enumerate(wanted, 1))
+    inbox: deque[Event] = deque()
+    for arrival in islice(arrivals, waiting):
+        _carry_out(machine.handle(arrival, 0.0), inbox)
+    gc.collect()
+    began = time.perf_counter()
+    for number in range(events):
+        event = inbox.popleft() if inbox else next(arrivals)
+        _carry_out(machine.handle(event, number * 1e-3), inbox)
+        if type(event) is Left:
+            inbox.append(next(arrivals))
+    return events / (time.perf_counter() - began)
+
+
+def _carry_out(orders: list[Command], inbox: deque[Event]) -> None:
+    """Answer each order with the fact that follows from it in a world where everything succeeds at once."""
+    for order in orders:
+        match order:
+            case Grant(ticket) | Reject(ticket):
+                inbox.append(Left(ticket))
+            case Start(model, life):
+                inbox.append(Started(model, life))
+            case Stop(model, life):
+                inbox.append(Exited(model, life))
+
+
+class Head(msgspec.Struct):
+    """What a router must know of a body."""
+
+    model: str = ""
+    stream: bool = False
+
+
+def find_model(room: Room) -> list[Table]:
+    """Time to find ``model``, beside ``json.loads``, in the small body and the 10 MB one."""
+    print("B10 find model ...", flush=True)
+    ways: dict[str, Callable[[bytes], Any]] = {"json.loads": json.loads, "msgspec Struct": _decoder()}
+    ways |= _ours()
+    tables = []
+    for name, file, times in (("300 B", "small.json", 2000), ("10 MB", "big.json", 5)):
+        body = Path(room.file(file)).read_bytes()
+        rows: dict[str, list[Sample]] = {way: [] for way in ways}
+        for _ in range(2 if room.extent.quick else room.extent.rounds):
+            for way, find in ways.items():
+                rows[way].append({"us": _microseconds(find, body, times)})
+        columns = [Column("us", "µs", 2)]
+        tables.append(Table(f"find-{name[:2]}", f"B10 find model in {name}", columns, rows, "json.loads"))
+    return tables
+
+
+def _decoder() -> Callable[[bytes], Any]:
+    return msgspec.json.Decoder(Head).decode
+
+
+def _ours() -> dict[str, Callable[[bytes], Any]]:
+    return {}
+
+
+def _microseconds(call: Callable[[bytes], Any], body: bytes, times: int) -> float:
+    began = time.perf_counter()
+    for _ in range(times):
+        call(body)
+    return (time.perf_counter() - began) / times * 1e6
