@@ -1,4 +1,4 @@
-"""The expanded tree -> typed values, with defaults. What a value alone can tell is checked here, the rest in `checks`."""
+"""The expanded tree -> typed values, with defaults. What one value tells is checked here, the rest in `checks`."""
 
 from dataclasses import dataclass
 from typing import Literal, cast, get_args
@@ -14,10 +14,9 @@ from llamaswap.config.suggest import closest
 from llamaswap.config.urls import why_no_url
 
 LogLevel = Literal["debug", "info", "warn", "error"]
-LOG_TIME_FORMATS = frozenset(
-    ["ansic", "unixdate", "rubydate", "rfc822", "rfc822z", "rfc850", "rfc1123", "rfc1123z", "rfc3339", "rfc3339nano"]
-    + ["kitchen", "stamp", "stampmilli", "stampmicro", "stampnano"]
-)
+_RFC_FORMATS = frozenset(["rfc822", "rfc822z", "rfc850", "rfc1123", "rfc1123z", "rfc3339", "rfc3339nano"])
+_STAMP_FORMATS = frozenset(["stamp", "stampmilli", "stampmicro", "stampnano"])
+LOG_TIME_FORMATS = _RFC_FORMATS | _STAMP_FORMATS | {"ansic", "unixdate", "rubydate", "kitchen"}
 
 _SHORTEST_START_S = 15
 _DEFAULT_GRACE_S = 10
