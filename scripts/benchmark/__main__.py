@@ -19,6 +19,8 @@ from benchmark.scenarios import SCENARIOS
 from benchmark.scenarios.soak import run_soak
 from benchmark.tools import find_tools
 
+ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
 
 def parse(argv: Sequence[str]) -> argparse.Namespace:
     lines = [f"  {name:<12}{what}" for name, (what, _) in SCENARIOS.items()]
@@ -38,7 +40,7 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--python", default=sys.executable, help="the interpreter of our daemon (default: this one)")
     parser.add_argument("--soak", type=float, default=0.0, metavar="SECONDS", help="B15 for so long, and nothing else")
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write every sample")
-    parser.add_argument("--markdown", type=Path, metavar="FILE", help="also write the tables for docs/performance.md")
+    parser.add_argument("--markdown", type=Path, metavar="FILE", help="also write the tables")
     parser.add_argument("--record", type=Path, metavar="FILE", help="keep this run's ratios for --gate")
     parser.add_argument("--gate", type=Path, metavar="FILE", help="fail at 1.25 times the recorded ratio, twice")
     options = parser.parse_args(argv)
@@ -55,7 +57,7 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
 def main(argv: Sequence[str]) -> int:
     """Exit status: 0; 1 when ours is missing, a scenario broke or the gate failed; 2 when nothing could be measured."""
     options = parse(argv)
-    for number in (signal.SIGTERM, signal.SIGHUP):
+    for number in ENDING:
         signal.signal(number, _interrupt)
     try:
         with tempfile.TemporaryDirectory(prefix="llamaswap-bench-") as directory:
@@ -69,6 +71,8 @@ def main(argv: Sequence[str]) -> int:
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:
+    for again in ENDING:
+        signal.signal(again, signal.SIG_IGN)  # the clean-up is bounded, and must not be cut short
     raise KeyboardInterrupt
 
 
@@ -94,7 +98,7 @@ def run(options: argparse.Namespace, workdir: Path) -> int:
     if options.json:
         options.json.write_text(json.dumps(report.as_json(tables, known, room.notes), indent=1) + "\n")
     if options.markdown:
-        options.markdown.write_text(report.markdown(tables, known, room.notes))
+        report.write_markdown(options.markdown, report.markdown(tables, known, room.notes))
     if options.record:
         gate.record(tables, options.record)
     for failure in bad:

@@ -95,13 +95,13 @@ def requests(tools: Tools, candidate: Candidate, body: str, connections: int, *,
 
 
 def streams(
-    tools: Tools, candidate: Candidate, body: str, connections: int, *, events: int, gap_us: int, repeat: int = 1
+    tools: Tools, candidate: Candidate, body: str, connections: int, *, events: int, gap_us: int, seconds: float = 0.0
 ) -> Sample:
-    """*connections* streams of *events* each, *gap_us* apart (0: full speed), *repeat* times one after another."""
+    """*connections* streams of *events*, *gap_us* apart (0: no pause); once or, one after another, for *seconds*."""
     target = f"{TARGET}?n={events}&us={gap_us}"
-    argv = [str(tools.sclient), str(candidate.port), target, str(connections), body, str(repeat)]
+    argv = [str(tools.sclient), str(candidate.port), target, str(connections), body, "1", str(seconds)]
     sample = parse(output_of(argv, 100.0))
-    sample["errors"] += connections * repeat - sample["answers"]
+    sample["errors"] += max(0.0, connections - sample["answers"])
     sample["kept"] = sample["events"] / sample["seconds"] / (connections * 1e6 / gap_us) if gap_us else 0.0
     return sample | {"p50_us": sample["event_p50_us"], "p99_us": sample["event_p99_us"]}
 

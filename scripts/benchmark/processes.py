@@ -76,13 +76,15 @@ def free_port() -> int:
         return int(sock.getsockname()[1])
 
 
-def http(port: int, request: bytes, timeout_s: float = 10.0) -> bytes:
-    """Send one request that asks to close, and return the whole answer."""
+def http(port: int, request: bytes, timeout_s: float = 10.0, ends: bytes = b"") -> bytes:
+    """Send one request and return the whole answer: up to its length, to *ends*, or to the end of the connection."""
     with socket.create_connection(("127.0.0.1", port), timeout_s) as sock:
         sock.sendall(request)
         parts = []
         while part := sock.recv(65536):
             parts.append(part)
+            if ends and b"".join(parts).endswith(ends):
+                break
             head, found, body = b"".join(parts).partition(b"\r\n\r\n")
             length = [line for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:")]
             if found and length and len(body) >= int(length[0].split(b":")[1]):

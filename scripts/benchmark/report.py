@@ -6,10 +6,14 @@ import subprocess
 import sysconfig
 import time
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from benchmark.measure import Table
 from benchmark.tools import ROOT
+
+#: What surrounds the figures in a page that is kept.
+BEGIN, END = "<!-- figures:", "<!-- end of figures"
 
 
 def facts() -> dict[str, str]:
@@ -79,6 +83,15 @@ def markdown(tables: Sequence[Table], known: dict[str, str], notes: Sequence[str
         parts += ["", *(f"{remark[0].upper()}{remark[1:]}.\n" for remark in table.remarks)]
     parts += [f"- {note}" for note in notes]
     return "\n".join(parts) + "\n"
+
+
+def write_markdown(path: Path, text: str) -> None:
+    """Put *text* between the marks of the page at *path*, or make it the page when there are none."""
+    page = path.read_text() if path.exists() else ""
+    before, begin, rest = page.partition(BEGIN)
+    mark, newline, inside = rest.partition("\n")
+    _, end, after = inside.partition(END)
+    path.write_text(before + begin + mark + newline + text + end + after if begin and end else text)
 
 
 def as_json(tables: Sequence[Table], known: dict[str, str], notes: Sequence[str]) -> dict[str, Any]:

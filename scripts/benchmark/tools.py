@@ -34,13 +34,8 @@ class Tools:
 
 def find_tools() -> Tools:
     """Build and find everything. Raises `BenchError` when there is no C compiler."""
-    CACHE.mkdir(parents=True, exist_ok=True)
     notes: list[str] = []
-    compiler = shutil.which("cc") or shutil.which("gcc") or shutil.which("clang")
-    if compiler is None:
-        raise BenchError("no C compiler found; the benchmark needs one (Debian: apt-get install gcc libc6-dev)")
-    stub = _compile(compiler, "stub")
-    sclient = _compile(compiler, "sclient")
+    stub, sclient = compile_native("stub"), compile_native("sclient")
     wrk = _from_debian("wrk", ["wrk", "libluajit-5.1-2", "libluajit-5.1-common"], "-v", notes)
     nginx = _from_debian("nginx", ["nginx"], "-v", notes)
     if wrk is None:
@@ -52,14 +47,20 @@ def _is_fresh(target: Path, *sources: Path) -> bool:
     return target.exists() and all(target.stat().st_mtime >= source.stat().st_mtime for source in sources)
 
 
-def _compile(compiler: str, name: str) -> Path:
+def compile_native(name: str) -> Path:
+    """The program made from ``native/NAME.c``. Raises `BenchError` when there is no C compiler."""
+    CACHE.mkdir(parents=True, exist_ok=True)
     source, target = HERE / "native" / f"{name}.c", CACHE / name
     if not _is_fresh(target, source):
-        done = subprocess.run(
-            [compiler, "-O2", "-Wall", "-o", str(target), str(source)], capture_output=True, text=True, check=False
-        )
+        compiler = shutil.which("cc") or shutil.which("gcc") or shutil.which("clang")
+        if compiler is None:
+            raise BenchError("no C compiler found; the benchmark needs one (Debian: apt-get install gcc libc6-dev)")
+        fresh = target.with_suffix(f".{os.getpid()}")  # another run may be using the old one
+        command = [compiler, "-O2", "-Wall", "-o", str(fresh), str(source)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode != 0:
             raise BenchError(f"{source.name} does not compile: {done.stderr.strip()[-500:]}")
+        fresh.replace(target)
     return target
 
 

@@ -121,7 +121,7 @@ static void payload(Conn *c, const char *at, size_t len, int64_t now) {
             if (ch != MARKER[c->marker]) c->marker = ch == MARKER[0];
             else if (!MARKER[++c->marker]) c->marker = -1, c->stamp = 0;
         } else if (ch >= '0' && ch <= '9') c->stamp = c->stamp * 10 + (ch - '0');
-        else {
+        else if (ch != ' ') { /* the stamp may be padded */
             note(&events, now - c->stamp);
             c->marker = 0;
         }

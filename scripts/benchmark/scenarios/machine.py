@@ -9,11 +9,10 @@ from itertools import cycle, islice
 from pathlib import Path
 from typing import Any
 
-import msgspec
-
 from benchmark.measure import Column, Sample, Table
 from benchmark.room import Room
 from llamaswap.config.schema import ModelId
+from llamaswap.proxy import jsonbody
 from llamaswap.schedule.commands import Command, Grant, Reject, Start, Stop
 from llamaswap.schedule.events import Arrived, Event, Exited, Left, ModelRules, Started, Ticket
 from llamaswap.schedule.serial import SerialScheduler
@@ -65,36 +64,29 @@ def _carry_out(orders: list[Command], inbox: deque[Event]) -> None:
                 inbox.append(Exited(model, life))
 
 
-class Head(msgspec.Struct):
-    """What a router must know of a body."""
-
-    model: str = ""
-    stream: bool = False
-
-
 def find_model(room: Room) -> list[Table]:
-    """Time to find ``model``, beside ``json.loads``, in the small body and the 10 MB one."""
-    print("B10 find model ...", flush=True)
-    ways: dict[str, Callable[[bytes], Any]] = {"json.loads": json.loads, "msgspec Struct": _decoder()}
-    ways |= _ours()
+    """Time to find ``model`` and to rewrite it, beside the standard library, in the small body and the 10 MB one."""
+    print("B10 find and rewrite model ...", flush=True)
+    ways: dict[str, Callable[[bytes], Any]] = {
+        "json.loads": json.loads,
+        "ours, find": jsonbody.name_of,
+        "json, rewrite": _rewrite_with_json,
+        "ours, rewrite": lambda body: jsonbody.replace_model(body, "other"),
+    }
     tables = []
-    for name, file, times in (("300 B", "small.json", 2000), ("10 MB", "big.json", 5)):
-        body = Path(room.file(file)).read_bytes()
+    for key, size, times in (("small", "300 B", 2000), ("big", "10 MB", 5)):
+        body = Path(room.file(f"{key}.json")).read_bytes()
         rows: dict[str, list[Sample]] = {way: [] for way in ways}
         for _ in range(2 if room.extent.quick else room.extent.rounds):
-            for way, find in ways.items():
-                rows[way].append({"us": _microseconds(find, body, times)})
+            for way, call in ways.items():
+                rows[way].append({"us": _microseconds(call, body, times)})
         columns = [Column("us", "µs", 2)]
-        tables.append(Table(f"find-{name[:2]}", f"B10 find model in {name}", columns, rows, "json.loads"))
+        tables.append(Table(f"find-{key}", f"B10 find and rewrite model in {size}", columns, rows, "json.loads"))
     return tables
 
 
-def _decoder() -> Callable[[bytes], Any]:
-    return msgspec.json.Decoder(Head).decode
-
-
-def _ours() -> dict[str, Callable[[bytes], Any]]:
-    return {}
+def _rewrite_with_json(body: bytes) -> bytes:
+    return json.dumps({**json.loads(body), "model": "other"}).encode()
 
 
 def _microseconds(call: Callable[[bytes], Any], body: bytes, times: int) -> float:

@@ -44,12 +44,10 @@ def full_speed(room: Room) -> list[Table]:
     """One stream, and eight, without a pause between the events."""
 
     def of(connections: int) -> Table:
-        events, repeat = (2000, 2) if room.extent.quick else (2000, 40 if connections == 1 else 10)
-
         def take(candidate: Candidate) -> Sample:
             def load() -> Sample:
-                body = room.file("stream.json")
-                return measure.streams(room.tools, candidate, body, connections, events=events, gap_us=0, repeat=repeat)
+                body, seconds = room.file("stream.json"), room.extent.seconds
+                return measure.streams(room.tools, candidate, body, connections, events=2000, gap_us=0, seconds=seconds)
 
             return measure.with_cpu(candidate, "events", load)
 
