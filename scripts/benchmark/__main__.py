@@ -3,6 +3,7 @@
 import argparse
 import json
 import signal
+import subprocess
 import sys
 import tempfile
 import time
@@ -88,11 +89,11 @@ def run(options: argparse.Namespace, workdir: Path) -> int:
     launcher = Launcher(find_tools(), workdir, options.python)
     with open_room(launcher, extent, port, peers=peers, only=only) as room:
         names = options.scenario or list(SCENARIOS)
-        tables = run_soak(room, options.soak) if options.soak else scenarios(room, names)
+        tables = scenarios(room, names, options.soak)
         bad = gate.failures(tables, recorded) if recorded is not None else []
         if bad:
             print(f"over the gate, measuring once more: {'; '.join(bad)}", flush=True)
-            twice = gate.failures(scenarios(room, names), recorded or {})
+            twice = gate.failures(scenarios(room, names, options.soak), recorded or {})
             bad = [text for text in twice if gate.table_of(text) in {gate.table_of(before) for before in bad}]
     print(f"\n{report.one_line(known)}; took {time.monotonic() - began:.0f} s")
     if options.json:
@@ -106,13 +107,13 @@ def run(options: argparse.Namespace, workdir: Path) -> int:
     return 1 if bad or room.missing or room.broken else 0
 
 
-def scenarios(room: Room, names: Sequence[str]) -> list[Table]:
+def scenarios(room: Room, names: Sequence[str], soak_s: float = 0.0) -> list[Table]:
     """Run them in order and print each table as soon as it is there. One that breaks is noted, and the rest go on."""
     tables: list[Table] = []
-    for name in names:
+    for name in ["soak"] if soak_s else names:
         try:
-            made = SCENARIOS[name][1](room)
-        except (BenchError, OSError) as error:
+            made = run_soak(room, soak_s) if soak_s else SCENARIOS[name][1](room)
+        except (BenchError, OSError, subprocess.SubprocessError) as error:
             room.note(f"{name} broke off: {error}")
             room.broken.append(name)
             continue

@@ -136,12 +136,12 @@ def _runs(process: psutil.Process, program: Path) -> bool:
 
 
 def cpu_ns(pids: Sequence[int]) -> int:
-    """CPU time of all threads of *pids* so far, from the scheduler's own clock (not in ticks)."""
+    """CPU time of *pids* so far in nanoseconds, user and system, threads that have ended included."""
     total = 0
     for pid in pids:
-        for path in Path(f"/proc/{pid}/task").glob("*/schedstat"):
-            with contextlib.suppress(OSError):
-                total += int(path.read_text().split()[0])
+        clock = (~pid << 3) | 2  # what clock_getcpuclockid(3) returns; the sum that schedstat shows thread by thread
+        with contextlib.suppress(OSError):
+            total += time.clock_gettime_ns(clock)
     return total
 
 

@@ -4,6 +4,7 @@ import json
 import shutil
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -100,6 +101,19 @@ def test_cpu_counts_a_tree_without_its_stubs(tmp_path: Path) -> None:
         before = cpu_ns(counted)
         while cpu_ns(counted) - before < 20e6:
             assert time.monotonic() < limit
+
+
+def test_cpu_includes_threads_that_have_ended(tmp_path: Path) -> None:
+    """A server with a thread for each connection must not look free."""
+    spin = "t=threading.Thread(target=lambda: [None for _ in range(3_000_000)]); t.start(); t.join()"
+    script = f"import sys, threading\n{spin}\nprint('spun', flush=True)\nsys.stdin.read()"
+    argv = [sys.executable, "-S", "-c", script]
+    with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdout and process.stdout.readline() == b"spun\n"
+        spent = cpu_ns([process.pid])
+        leader = int(Path(f"/proc/{process.pid}/schedstat").read_text().split()[0])
+        process.communicate()
+    assert spent > leader + 10e6
 
 
 def _is_stub(pid: int) -> bool:
