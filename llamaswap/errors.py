@@ -1,8 +1,8 @@
 """Every way in which a request can fail, each with its HTTP status.
 
-One tree under `LlamaSwapError`. The front end reads `status`, `kind`, `code` and `retry_after_s` and turns the error into the
-envelope ``{"src": "llama-swap", "error": {"message", "type", "param", "code"}}``; nothing else decides on a status.
-Messages say what failed, with which value, and what to do about it.
+One tree under `LlamaSwapError`. The front end reads `status`, `kind`, `code` and `retry_after_s` and turns the error
+into the envelope ``{"src": "llama-swap", "error": {"message", "type", "param", "code"}}``; nothing else decides on a
+status. Messages say what failed, with which value, and what to do about it.
 """
 
 from typing import ClassVar

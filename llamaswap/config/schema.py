@@ -1,4 +1,4 @@
-"""The configuration as frozen values: defaults filled in, macros expanded, aliases resolved, durations in seconds (float)."""
+"""The configuration as frozen values: defaults filled in, macros expanded, aliases resolved, durations in seconds."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

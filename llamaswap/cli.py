@@ -1,0 +1,106 @@
+"""The command line: the reference's flags (one dash or two), our verbs, exit codes, and the only `trio.run`."""
+
+import os
+import ssl
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from llamaswap import __version__
+from llamaswap.errors import ConfigError
+from llamaswap.flags import Flags, UsageError, parse_flags
+
+VERBS = ("ps", "load", "unload", "logs")
+
+USAGE = """\
+Usage: llamaswap [serve] -config FILE [flags]      run the daemon
+       llamaswap ps|load|unload|logs [...]         talk to a running one; -h tells more
+
+  -config FILE          the configuration
+  -config-dir DIR       merge DIR/*.yml and DIR/*.yaml, by name, after -config
+  -listen ADDR          HOST:PORT (default 127.0.0.1:8080 and [::1]:8080, with TLS 8443); :PORT is everywhere
+  -tls-cert-file FILE   serve TLS; needs -tls-key-file too
+  -tls-key-file FILE
+  -watch-config         reload when the configuration changes; SIGHUP reloads at any time
+  -strict               unknown keys in the configuration are errors
+  -version              print the version
+"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a verb, or the daemon until it ends. Returns the exit code: 0, 1 (failed) or 2 (usage)."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    if words and words[0] in VERBS:
+        from llamaswap import verbs  # noqa: PLC0415 - the daemon starts without it
+
+        return verbs.main(words)
+    try:
+        return _daemon(parse_flags(words[1:] if words[:1] == ["serve"] else words))
+    except UsageError as error:
+        sys.stderr.write(f"llamaswap: {error}\n{USAGE}")
+        return 2
+    except ConfigError as error:
+        sys.stderr.write(f"llamaswap: {error}\n")
+        return 1
+    except KeyboardInterrupt:
+        return 130
+
+
+def _daemon(flags: Flags) -> int:
+    if flags.help:
+        sys.stderr.write(USAGE)
+        return 0
+    if flags.version:
+        sys.stdout.write(f"version: {__version__} (unknown), built at unknown\n")
+        return 0
+    return _serve(flags)
+
+
+def _serve(flags: Flags) -> int:
+    if not flags.config and not flags.config_dir:
+        raise ConfigError(f"which configuration? Give -config FILE or -config-dir DIR\n\n{USAGE.rstrip()}")
+    if bool(flags.tls_cert_file) != bool(flags.tls_key_file):
+        raise ConfigError("TLS needs both -tls-cert-file and -tls-key-file")
+    # Mistakes in the flags are told without the time that these imports take.
+    from llamaswap.config.load import Loaded, load, sources  # noqa: PLC0415
+
+    config = Path(flags.config) if flags.config else None
+    config_dir = Path(flags.config_dir) if flags.config_dir else None
+
+    def read() -> Loaded:
+        return load(sources(config, config_dir), os.environ, strict=flags.strict)
+
+    loaded = read()
+    tls = _tls(flags)
+
+    import trio  # noqa: PLC0415 - as above
+
+    from llamaswap.control.context import VersionInfo  # noqa: PLC0415
+    from llamaswap.daemon import Daemon, Options  # noqa: PLC0415
+    from llamaswap.gateway.address import bind  # noqa: PLC0415
+    from llamaswap.runtime_dir import RuntimeDirError, make_runtime_dir  # noqa: PLC0415
+
+    try:
+        directory = make_runtime_dir()
+    except RuntimeDirError as error:
+        raise ConfigError(str(error)) from error
+    options = Options(bind(flags.listen or None, tls=tls is not None), tls, directory, read, VersionInfo(__version__))
+
+    async def run() -> None:
+        await Daemon(options, loaded).run()
+
+    trio.run(run)
+    return 0
+
+
+def _tls(flags: Flags) -> ssl.SSLContext | None:
+    if not flags.tls_cert_file:
+        return None
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.options |= ssl.OP_NO_RENEGOTIATION
+    context.set_alpn_protocols(["http/1.1"])
+    try:
+        context.load_cert_chain(flags.tls_cert_file, flags.tls_key_file)
+    except (OSError, ssl.SSLError) as error:
+        raise ConfigError(f"cannot use the TLS pair {flags.tls_cert_file}, {flags.tls_key_file}: {error}") from error
+    return context

@@ -1,0 +1,53 @@
+"""Keeps the control plane running beside the data plane: started late, started again when it fails."""
+
+import importlib
+import logging
+from functools import partial
+from pathlib import Path
+
+import trio
+
+from llamaswap.control.context import ControlContext
+from llamaswap.control.server import serve_control
+from llamaswap.models.upstream import Upstream
+
+log = logging.getLogger(__name__)
+
+_FIRST_RETRY_S, _LAST_RETRY_S = 0.5, 30.0
+#: Imported in a thread: together they take most of a second, which the event loop must not stand still for.
+_HEAVY = ("hypercorn.trio.tcp_server", "hypercorn.config", "hypercorn.utils", "llamaswap.control.app")
+
+
+class ControlPlane:
+    """The control plane as the daemon sees it.
+
+    Attributes:
+        upstream: Its socket, to which the data plane passes on what is not for a model.
+        ready: Set while it answers there; another event after each failure.
+    """
+
+    def __init__(self, path: Path, context: ControlContext) -> None:
+        self._path = path
+        self._context = context
+        self.upstream = Upstream("http://localhost", unix_path=str(path))
+        self.ready = trio.Event()
+
+    async def run(self, stopping: trio.Event) -> None:
+        """Serve until *stopping* is set. Never raises for a failure of the control plane."""
+        retry_s = _FIRST_RETRY_S
+        while not stopping.is_set():
+            try:
+                for name in _HEAVY:
+                    await trio.to_thread.run_sync(importlib.import_module, name)
+                async with trio.open_nursery() as nursery:
+                    serve = partial(serve_control, self._path, self._context, shutdown_trigger=stopping.wait)
+                    await nursery.start(serve)
+                    self.ready.set()
+            except* Exception:
+                log.exception("control plane failed; models are served all the same retry_s=%g", retry_s)
+            if stopping.is_set():
+                return
+            self.ready = trio.Event()
+            with trio.move_on_after(retry_s):
+                await stopping.wait()
+            retry_s = min(2 * retry_s, _LAST_RETRY_S)

@@ -1,0 +1,217 @@
+"""The walls: builds the rooms, runs them in one nursery tree, and turns the lights off in order.
+
+::
+
+    services   signals, dispatcher (and below it the models' lives), control plane, preload, listener and connections
+    body       waits for the signal to stop, then drains them in order, and ends the services
+
+Services open first and close last. A service that fails for good ends the daemon, non-zero, and takes every model
+with it; the control plane alone may fail and is started again.
+"""
+
+import logging
+import os
+import signal
+import socket
+import ssl
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import trio
+
+from llamaswap import __version__, runtime_dir
+from llamaswap.config.load import Loaded
+from llamaswap.config.schema import Config, ModelConfig, ModelId
+from llamaswap.control.context import ControlContext, VersionInfo
+from llamaswap.controlplane import ControlPlane
+from llamaswap.dispatcher import Dispatcher, rules_for
+from llamaswap.errors import LlamaSwapError
+from llamaswap.gateway import address
+from llamaswap.gateway.connection import Site
+from llamaswap.gateway.listener import Listener
+from llamaswap.gateway.routes import Plane
+from llamaswap.gateway.rules import Rules
+from llamaswap.models.reclaim import reclaim_orphans
+from llamaswap.models.supervisor import ModelLife
+from llamaswap.proxy.handler import ModelHandler
+from llamaswap.schedule.events import Event, Life
+from llamaswap.schedule.serial import SerialScheduler
+from llamaswap.telemetry.logs import LogHub
+
+log = logging.getLogger(__name__)
+
+#: Shutdown: for requests being served; then for the models' grace; then for the last bytes of answers.
+DRAIN_S, GRACE_S, FLUSH_S = 23.0, 5.0, 1.0
+#: Whatever happens, the process is gone so long after the first signal.
+HARD_EXIT_S = 34.0
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What the command line settles. `reload` reads the configuration again; raises `ConfigError`."""
+
+    sockets: list[socket.socket]
+    tls: ssl.SSLContext | None
+    runtime_dir: Path
+    reload: Callable[[], Loaded]
+    version: VersionInfo
+
+
+class Daemon:
+    """One run of the daemon."""
+
+    def __init__(self, options: Options, loaded: Loaded) -> None:
+        self._options = options
+        self._loaded = loaded
+        self._config = loaded.config
+        self._stopping = trio.Event()
+        self._hurry = trio.Event()
+        self._signals_seen = 0
+
+    async def run(self) -> None:
+        """Serve until a signal ends it, in good order.
+
+        Raises:
+            Exception: the core failed. No model outlives us all the same.
+        """
+        config = self._config
+        hub = LogHub(config.log_to_stdout, config.log_level, config.log_time_format, stdout_fd=1)
+        try:
+            with hub.attached(logging.getLogger("llamaswap")):
+                await self._run(hub)
+                log.info("shutdown complete")
+        finally:
+            hub.close()
+
+    async def _run(self, hub: LogHub) -> None:
+        self._hub = hub
+        self._build()
+        self._announce()
+        async with trio.open_nursery() as services:
+            await services.start(self._watch_signals)
+            await trio.to_thread.run_sync(reclaim_orphans)
+            await services.start(self._dispatcher.run)
+            await services.start(self._listener.serve)
+            services.start_soon(self._control.run, self._stopping)
+            services.start_soon(self._preload)
+            await self._shut_down()
+            services.cancel_scope.cancel("drained")
+
+    def _build(self) -> None:
+        config, options = self._config, self._options
+        scheduler = SerialScheduler(
+            {model: rules_for(spec) for model, spec in config.models.items()},
+            parallel=config.scheduler.parallel,
+            abort_orphan_loads=config.scheduler.abort_orphan_loads,
+        )
+        self._dispatcher = Dispatcher(config, scheduler, self._spawn)
+        port = options.sockets[0].getsockname()[1]
+        context = ControlContext(self._current, self._dispatcher, self._hub, options.version)
+        self._control = ControlPlane(runtime_dir.socket_path(options.runtime_dir, port), context)
+        self._plane = Plane(
+            rules=self._rules(config),
+            handler=ModelHandler(self._current, self._dispatcher),
+            alive=lambda: self._dispatcher.alive,
+            control=self._control.upstream,
+            control_ready=lambda: self._control.ready,
+            log_line=partial(self._hub.proxy_line, "info"),
+        )
+        self._site = Site(self._plane.answer, config.stall_timeout)
+        self._listener = Listener(options.sockets, self._site, options.tls)
+
+    def _current(self) -> Config:
+        return self._config
+
+    def _rules(self, config: Config) -> Rules:
+        return Rules(config, loopback_only=all(address.is_loopback(sock) for sock in self._options.sockets))
+
+    def _spawn(self, spec: ModelConfig, life: Life, post: Callable[[Event], None]) -> ModelLife:
+        return ModelLife(spec, life, post, self._hub.model(spec.id))
+
+    def _announce(self) -> None:
+        for problem in self._loaded.warnings:
+            log.warning("config: %s", problem)
+        scheme = "https" if self._options.tls else "http"
+        for sock in self._options.sockets:
+            log.info("llamaswap %s listening on %s://%s", __version__, scheme, address.shown(sock))
+        if not all(address.is_loopback(sock) for sock in self._options.sockets) and not self._config.api_keys:
+            log.warning("every machine that can reach this address may use it: set apiKeys, or -listen 127.0.0.1:PORT")
+
+    async def _preload(self) -> None:
+        for model in self._config.preload:
+            try:
+                await self._dispatcher.load(ModelId(model))
+            except LlamaSwapError as error:
+                log.error("failed to preload model %s: %s", model, error)
+
+    # -- signals and shutdown ---------------------------------------------------------------------------------------
+
+    async def _watch_signals(self, *, task_status: trio.TaskStatus[None]) -> None:
+        with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM, signal.SIGHUP) as signals:
+            task_status.started()
+            async for number in signals:
+                if number == signal.SIGHUP:
+                    await self._reload()
+                else:
+                    self._end_soon(signal.Signals(number).name)
+
+    def _end_soon(self, name: str) -> None:
+        self._signals_seen += 1
+        if self._signals_seen == 1:
+            log.info("%s: shutting down; again to end requests now, a third time to kill everything", name)
+            watchdog = threading.Timer(HARD_EXIT_S, self._end_now)
+            watchdog.daemon = True
+            watchdog.start()
+            self._stopping.set()
+        elif self._signals_seen == 2:
+            log.warning("%s again: ending requests now", name)
+            self._hurry.set()
+        else:
+            self._end_now()
+
+    def _end_now(self) -> None:
+        """Kill what we know of and go; the guards, seeing us gone, kill the rest."""
+        self._dispatcher.kill_now()
+        self._hub.close()
+        os._exit(1)
+
+    async def _shut_down(self) -> None:
+        """Refuse what waits, let what is served finish, stop the models, close the connections: all within bounds."""
+        await self._stopping.wait()
+        self._hub.end_streams()
+        self._listener.stop_accepting()
+        with trio.move_on_after(DRAIN_S):
+            async with trio.open_nursery() as drain:
+                drain.start_soon(self._cancel_when_hurried, drain.cancel_scope)
+                await self._dispatcher.shut_down(drain=True)
+                drain.cancel_scope.cancel("drained")
+        await self._dispatcher.shut_down(drain=False, grace=GRACE_S)
+        with trio.move_on_after(FLUSH_S):
+            while self._listener.open_connections:
+                await self._listener.changed()
+        self._listener.close()
+
+    async def _cancel_when_hurried(self, scope: trio.CancelScope) -> None:
+        await self._hurry.wait()
+        scope.cancel("hurried")
+
+    async def _reload(self) -> None:
+        """Read the configuration again; a bad one changes nothing."""
+        try:
+            loaded = await trio.to_thread.run_sync(self._options.reload)
+        except LlamaSwapError as error:
+            log.warning("reload: the configuration is unchanged: %s", error)
+            return
+        for problem in loaded.warnings:
+            log.warning("config: %s", problem)
+        if loaded.config.scheduler != self._config.scheduler:
+            log.warning("reload: routing.scheduler needs a restart")
+        self._config = loaded.config
+        self._plane.rules = self._rules(loaded.config)
+        self._site.stall_s = loaded.config.stall_timeout
+        self._hub.configure(loaded.config.log_level, loaded.config.log_time_format)
+        self._dispatcher.replace_config(loaded.config)
+        log.info("reload: done models=%d", len(loaded.config.models))

@@ -1,0 +1,369 @@
+"""The scheduler's task: facts in through one inbox, orders carried out; hands out leases.
+
+Everything the dispatcher does with a fact is synchronous, so one fact is one atomic step. A fact that comes while
+nothing waits in the inbox is handled in place, by whoever brings it: a request for a ready model is granted without a
+task switch, and since the inbox is empty the order of facts is the same. The loop handles what was posted while
+another fact was being handled, and the passing of time.
+
+A failure in the scheduler or in here is a failure of the core: it surfaces in `Dispatcher.run`, and so ends the daemon.
+"""
+
+import logging
+import math
+import os
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from typing import Protocol, assert_never
+
+import trio
+
+from llamaswap.config.schema import Config, ModelConfig, ModelId
+from llamaswap.errors import LlamaSwapError, ModelNotFoundError, ServiceUnavailableError
+from llamaswap.models.upstream import Upstream
+from llamaswap.refusals import error_for
+from llamaswap.schedule.commands import Command, Grant, Reject, Start, Stop, Unloaded
+from llamaswap.schedule.events import (
+    Arrived,
+    Ask,
+    ConfigReplaced,
+    Event,
+    Exited,
+    Left,
+    Life,
+    ModelRules,
+    ShutdownAsked,
+    Started,
+    StartFailed,
+    Tick,
+    Ticket,
+    UnloadAsked,
+)
+from llamaswap.schedule.scheduler import Scheduler
+
+log = logging.getLogger(__name__)
+
+
+class ModelProcess(Protocol):
+    """What the dispatcher needs of a model's life; see `llamaswap.models.supervisor.ModelLife`."""
+
+    @property
+    def pid(self) -> int | None:
+        """The model's own pid, once spawned."""
+
+    async def run(self) -> None:
+        """Live from spawn to the end of the last process, posting facts."""
+
+    def stop(self, grace: float) -> None:
+        """Begin to stop, or hurry a stop; the earliest kill time wins."""
+
+
+Spawn = Callable[[ModelConfig, Life, Callable[[Event], None]], ModelProcess]
+
+
+@dataclass(frozen=True, slots=True)
+class RunningModel:
+    """A model that is not stopped. `state` as on the wire; `since_s` seconds in that state; `requests` in flight.
+
+    `idle_s`: seconds since its last request left; None unless it is ready and serves nobody.
+    """
+
+    model: ModelId
+    state: str
+    pid: int | None
+    since_s: float
+    requests: int
+    idle_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class WaitingRequest:
+    """A request that has no lease yet: its place among those, from 1, and the seconds it has waited."""
+
+    ticket: Ticket
+    model: ModelId
+    position: int
+    waited_s: float
+
+
+class Lease:
+    """The right to use an upstream, from grant to `Dispatcher.leave`. Made by `Dispatcher.arrive`, in arrival order."""
+
+    __slots__ = ("_error", "_event", "arrived_at", "granted_at", "model", "ticket", "upstream")
+
+    def __init__(self, ticket: Ticket, model: ModelId, arrived_at: float) -> None:
+        self.ticket = ticket
+        self.model = model
+        self.arrived_at = arrived_at
+        self.granted_at: float | None = None
+        self.upstream: Upstream | None = None
+        self._error: LlamaSwapError | None = None
+        self._event: trio.Event | None = None
+
+    async def wait(self) -> Upstream:
+        """Wait for the scheduler's decision.
+
+        Raises:
+            LlamaSwapError: the request was turned away; its class says why.
+        """
+        if self.upstream is None and self._error is None:
+            self._event = trio.Event()
+            await self._event.wait()
+        if self._error is not None:
+            raise self._error
+        if self.upstream is None:
+            raise ServiceUnavailableError(f"[{self.model}] process is not ready")
+        return self.upstream
+
+    def decide(self, upstream: Upstream | None, error: LlamaSwapError | None, now: float) -> None:
+        """Take the scheduler's one decision. Never waits for the one who is to read it."""
+        self.upstream, self._error = upstream, error
+        if upstream is not None:
+            self.granted_at = now
+        if self._event is not None:
+            self._event.set()
+
+
+@dataclass(slots=True)
+class _Run:
+    """A life that has been started and has not reported its end."""
+
+    spec: ModelConfig
+    process: ModelProcess
+    upstream: Upstream
+    since: float
+    ready: bool = False
+
+
+class Dispatcher:
+    """Owns the scheduler and the lives of the models. `run` must be running before anything else is called."""
+
+    def __init__(self, config: Config, scheduler: Scheduler, spawn: Spawn) -> None:
+        self._config = config
+        self._scheduler = scheduler
+        self._spawn = spawn
+        self._runs: dict[Life, _Run] = {}
+        self._leases: dict[Ticket, Lease] = {}
+        self._unloads: dict[Ask, tuple[trio.Event, list[ModelId]]] = {}
+        self._next_ticket = 1
+        self._next_ask = 1
+        self._post_nowait, self._inbox = trio.open_memory_channel[Event](math.inf)
+        self._backlog = 0
+        self._handling = False
+        self._failure: BaseException | None = None
+        self._timer: trio.CancelScope | None = None
+        self._lives: trio.Nursery | None = None
+        self._quiet = trio.Event()
+
+    # -- requests ---------------------------------------------------------------------------------------------------
+
+    def arrive(self, model: ModelId) -> Lease:
+        """Queue a request for *model*. Exactly one `leave` must follow, however the request ends."""
+        ticket = Ticket(self._next_ticket)
+        self._next_ticket += 1
+        lease = Lease(ticket, model, trio.current_time())
+        self._leases[ticket] = lease
+        self.post(Arrived(ticket, model))
+        return lease
+
+    def leave(self, lease: Lease) -> None:
+        """The request is over. Synchronous, so that it also runs in a `finally` while being cancelled."""
+        del self._leases[lease.ticket]
+        self.post(Left(lease.ticket))
+
+    @contextmanager
+    def request(self, model: ModelId) -> Iterator[Lease]:
+        """A request's place in the scheduler as a block: arrives on entry, leaves on exit."""
+        lease = self.arrive(model)
+        try:
+            yield lease
+        finally:
+            self.leave(lease)
+
+    async def load(self, model: ModelId) -> None:
+        """Wait until *model* has been loaded, in its turn, without sending it a request.
+
+        Raises:
+            LlamaSwapError: it could not be loaded.
+        """
+        if model not in self._config.models:
+            raise ModelNotFoundError("model not found")
+        with self.request(model) as lease:
+            await lease.wait()
+
+    async def unload(self, models: frozenset[ModelId] | None, grace: float | None = None) -> tuple[ModelId, ...]:
+        """Stop *models* (None: all) and wait until they are gone.
+
+        Cancelling the wait does not take the order back.
+
+        Returns:
+            Those that could not be stopped.
+        """
+        ask = Ask(self._next_ask)
+        self._next_ask += 1
+        done, stuck = trio.Event(), list[ModelId]()
+        self._unloads[ask] = done, stuck
+        self.post(UnloadAsked(ask, models, grace))
+        await done.wait()
+        return tuple(stuck)
+
+    # -- facts in, orders out ---------------------------------------------------------------------------------------
+
+    def post(self, event: Event) -> None:
+        """Take in a fact: at once if nothing else is waiting, else in its turn. Never blocks."""
+        if self._handling or self._backlog or self._failure is not None:
+            self._backlog += 1
+            self._post_nowait.send_nowait(event)
+        else:
+            self._handle(event)
+
+    async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        """Carry out orders until cancelled. Cancelling ends every model with a short grace.
+
+        Raises:
+            Exception: the scheduler is broken; the daemon must end.
+        """
+        async with trio.open_nursery() as self._lives:
+            task_status.started()
+            while self._failure is None:
+                with trio.CancelScope(deadline=self._deadline()) as self._timer:
+                    event = await self._inbox.receive()
+                    self._backlog -= 1
+                if self._failure is not None:
+                    break
+                self._handle(Tick() if self._timer.cancelled_caught else event)
+            raise self._failure
+
+    @property
+    def alive(self) -> bool:
+        """Whether the scheduler works. False means that the daemon is about to end."""
+        return self._failure is None and self._lives is not None
+
+    def _handle(self, event: Event) -> None:
+        """Handle one fact to its end. A failure is kept for `run`, since the caller is some innocent request."""
+        now = trio.current_time()
+        self._handling = True
+        try:
+            if log.isEnabledFor(logging.DEBUG):
+                log.debug(">> %s", event)
+            self._note(event, now)
+            for order in self._scheduler.handle(event, now):
+                self._carry_out(order, now)
+        except BaseException as failure:  # reported by run(), which ends the daemon
+            self._failure = failure
+            self._backlog += 1
+            self._post_nowait.send_nowait(Tick())
+        finally:
+            self._handling = False
+        timer = self._timer
+        if timer is not None and self._deadline() < timer.deadline:
+            timer.deadline = self._deadline()
+
+    def _deadline(self) -> float:
+        deadline = self._scheduler.next_deadline
+        return math.inf if deadline is None else deadline
+
+    def _note(self, event: Event, now: float) -> None:
+        """Keep our own books about processes; the scheduler keeps its own about models."""
+        match event:
+            case Started(_, life) if run := self._runs.get(life):
+                run.ready, run.since = True, now
+            case StartFailed(_, life) | Exited(_, life) if run := self._runs.pop(life, None):
+                run.upstream.close()
+                if not self._runs:
+                    self._quiet.set()
+            case _:
+                pass
+
+    def _carry_out(self, order: Command, now: float) -> None:
+        if log.isEnabledFor(logging.DEBUG):
+            log.debug("<< %s", order)
+        match order:
+            case Grant(ticket, _, life):
+                lease, run = self._leases.get(ticket), self._runs.get(life)
+                if lease is not None:
+                    lease.decide(run.upstream if run else None, None if run else _vanished(lease), now)
+            case Reject(ticket):
+                lease = self._leases.get(ticket)
+                if lease is not None:
+                    lease.decide(None, error_for(order), now)
+            case Start(model, life):
+                self._start(model, life, now)
+            case Stop(_, life, grace):
+                if run := self._runs.get(life):
+                    run.since = now
+                    run.process.stop(grace)
+            case Unloaded(ask, stuck):
+                done, names = self._unloads.pop(ask)
+                names.extend(stuck)
+                done.set()
+            case _:
+                assert_never(order)
+
+    def _start(self, model: ModelId, life: Life, now: float) -> None:
+        spec = self._config.models[model]
+        process = self._spawn(spec, life, self.post)
+        self._runs[life] = _Run(spec, process, Upstream.for_model(spec), now)
+        if self._quiet.is_set():
+            self._quiet = trio.Event()
+        assert self._lives is not None
+        self._lives.start_soon(process.run, name=f"model {model} (life {life})")
+
+    # -- configuration and shutdown ---------------------------------------------------------------------------------
+
+    def replace_config(self, config: Config) -> None:
+        """Let *config* hold from now on. Models whose start parameters are unchanged keep their process."""
+        changed = frozenset(m for m in self._config.models if config.models.get(m) != self._config.models[m])
+        self._config = config
+        self.post(ConfigReplaced({m: rules_for(c) for m, c in config.models.items()}, changed))
+
+    def kill_now(self) -> None:
+        """SIGKILL to every model's process group: the last resort of a daemon that must end at once."""
+        for run in self._runs.values():
+            pid = run.process.pid
+            if pid is not None:
+                with suppress(OSError):
+                    os.killpg(pid, signal.SIGKILL)
+
+    async def shut_down(self, *, drain: bool, grace: float | None = None) -> None:
+        """Refuse what waits, let what is served finish (with *drain*), stop every model; wait until all are gone."""
+        self.post(ShutdownAsked(drain, grace))
+        while self._runs:
+            await self._quiet.wait()
+
+    # -- what people see --------------------------------------------------------------------------------------------
+
+    def running(self) -> list[RunningModel]:
+        """Every model that is not stopped, by ID."""
+        now = trio.current_time()
+        shown = []
+        for resident in self._scheduler.residents():
+            run = self._runs.get(resident.life)
+            state = "stopping" if resident.state == "stuck" else resident.state
+            since = now - run.since if run else 0.0
+            pid = run.process.pid if run else None
+            idle = None if resident.idle_since is None else now - resident.idle_since
+            shown.append(RunningModel(resident.model, state, pid, since, resident.in_flight, idle))
+        return sorted(shown, key=lambda r: r.model)
+
+    def state(self, model: ModelId) -> str:
+        """`stopped`, `starting`, `ready` or `stopping`: for display, never to decide upon."""
+        return next((r.state for r in self._scheduler.residents() if r.model == model), "stopped")
+
+    def waiting(self) -> list[WaitingRequest]:
+        """Every request without a decision, in the order in which they will run."""
+        now = trio.current_time()
+        return [
+            WaitingRequest(ticket, model, place, now - arrived_at)
+            for place, (ticket, model, arrived_at) in enumerate(self._scheduler.waiting(), start=1)
+        ]
+
+
+def rules_for(spec: ModelConfig) -> ModelRules:
+    """What the scheduler must know of *spec*."""
+    return ModelRules(ttl=spec.ttl, grace=spec.unload_timeout, limit=spec.concurrency_limit)
+
+
+def _vanished(lease: Lease) -> LlamaSwapError:
+    return ServiceUnavailableError(f"[{lease.model}] process is not ready")

@@ -1,0 +1,69 @@
+"""The daemon's flags, parsed as Go's flag package does: one dash or two, ``-name value`` or ``-name=value``."""
+
+import difflib
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+
+_TRUE, _FALSE = (
+    frozenset(("1", "t", "T", "true", "TRUE", "True")),
+    frozenset(("0", "f", "F", "false", "FALSE", "False")),
+)
+
+
+class UsageError(Exception):
+    """The flags make no sense; the message says which and why."""
+
+
+@dataclass(slots=True)
+class Flags:
+    """What the flags say. A field's name, with dashes, is the flag's."""
+
+    config: str = ""
+    config_dir: str = ""
+    listen: str = ""
+    tls_cert_file: str = ""
+    tls_key_file: str = ""
+    watch_config: bool = False
+    strict: bool = False
+    version: bool = False
+    help: bool = False
+
+
+def parse_flags(words: Sequence[str]) -> Flags:
+    """Parse *words*. A repeated flag: the last wins.
+
+    Raises:
+        UsageError: an unknown flag, a missing or bad value, or a word that is no flag.
+    """
+    flags = Flags()
+    kinds = {field.name.replace("_", "-"): type(getattr(flags, field.name)) for field in fields(flags)}
+    rest = list(words)
+    while rest:
+        word = rest.pop(0)
+        if word == "--":
+            break
+        name, equals, value = word.lstrip("-").partition("=")
+        if not word.startswith("-") or word.startswith("---") or not name:
+            raise UsageError(f"unexpected argument {word!r}")
+        name = "help" if name == "h" else name
+        if name not in kinds:
+            near = difflib.get_close_matches(name, kinds, n=1)
+            raise UsageError(f"unknown flag -{name}" + (f"; did you mean -{near[0]}?" if near else ""))
+        attribute = name.replace("-", "_")
+        if kinds[name] is bool:
+            setattr(flags, attribute, _switch(name, value) if equals else True)
+        elif equals:
+            setattr(flags, attribute, value)
+        elif rest:
+            setattr(flags, attribute, rest.pop(0))
+        else:
+            raise UsageError(f"flag -{name} needs a value")
+    return flags
+
+
+def _switch(name: str, value: str) -> bool:
+    if value in _TRUE:
+        return True
+    if value in _FALSE:
+        return False
+    raise UsageError(f"flag -{name}: {value!r} is neither true nor false")

@@ -1,0 +1,88 @@
+"""One request for a model, from its body to its account: resolve, lease, exchange."""
+
+from collections.abc import Callable
+from urllib.parse import quote
+
+from llamaswap.config.schema import Config, ModelId
+from llamaswap.dispatcher import Dispatcher
+from llamaswap.errors import ConflictError, ModelNotFoundError
+from llamaswap.proxy import resolve
+from llamaswap.proxy.exchange import exchange
+from llamaswap.proxy.jsonbody import replace_model
+from llamaswap.proxy.reply import send_reply
+from llamaswap.proxy.request import Client, Request
+
+#: Asked for by browser tabs that are left open; they use a model that is loaded, and do not load one.
+IGNORED_SUFFIXES = (b".js", b".json", b".css", b".png", b".gif", b".jpg", b".jpeg", b".ico", b".txt")
+#: Bodies of pass-through requests up to this size are read before the request takes its place in the queue.
+SMALL_BODY_BYTES = 1 << 20
+
+
+class ModelHandler:
+    """Answers the requests that need a model."""
+
+    def __init__(self, config: Callable[[], Config], dispatcher: Dispatcher) -> None:
+        self._config = config
+        self._dispatcher = dispatcher
+
+    async def infer(self, request: Request, client: Client, forward_path: bytes) -> None:
+        """Answer an inference request: its body, or its query, names the model.
+
+        Args:
+            forward_path: The path to ask the model for.
+
+        Raises:
+            LlamaSwapError: nothing has been sent to the client.
+            BrokenAnswerError, ClientGoneError: the answer is cut.
+        """
+        config = self._config()
+        body = await client.read_body(config.max_request_body)
+        name = resolve.named(request, body).model
+        if not name:
+            raise ModelNotFoundError("no model id could be identified")
+        model = config.names.get(name)
+        if model is None:
+            raise ModelNotFoundError("no router for requested model")
+        spec = config.models[model]
+        if spec.use_model_name and resolve.is_json(request, body):
+            body = bytearray(replace_model(body, spec.use_model_name))
+        target = request.target
+        if forward_path != request.path:
+            target = forward_path + target[len(request.path) :]
+        await self._serve(model, request, client, body, target)
+
+    async def pass_through(self, request: Request, client: Client) -> None:
+        """Answer ``/upstream/{model}/...``: any method, any body, websockets too. Raises as `infer`."""
+        config = self._config()
+        found = resolve.split_upstream(request.path, config.names)
+        if found is None:
+            raise ModelNotFoundError("model not found")
+        query = request.target[len(request.path) :]
+        if not found.path:
+            await _redirect(request, client, found.name, query)
+            return
+        model = config.names[found.name]
+        if found.path.endswith(IGNORED_SUFFIXES) and self._dispatcher.state(model) != "ready":
+            raise ConflictError(f"model {model} is not loaded; path matches upstream.ignorePaths")
+        body = None
+        if not request.upgrade and (
+            request.complete or (request.content_length or SMALL_BODY_BYTES) < SMALL_BODY_BYTES
+        ):
+            body = await client.read_body(SMALL_BODY_BYTES)
+        await self._serve(model, request, client, body, found.path + query)
+
+    async def _serve(
+        self, model: ModelId, request: Request, client: Client, body: bytearray | None, target: bytes
+    ) -> None:
+        lease = self._dispatcher.arrive(model)
+        try:
+            upstream = lease.upstream or await lease.wait()
+            await exchange(request, client, upstream, body, target=target)
+        finally:
+            self._dispatcher.leave(lease)
+
+
+async def _redirect(request: Request, client: Client, name: str, query: bytes) -> None:
+    location = b"/upstream/%b/%b" % (quote(name, safe="/:@").encode(), query)
+    status = 301 if request.method in (b"GET", b"HEAD") else 308
+    await send_reply(request, client, status, [(b"Location", location)], b"")
