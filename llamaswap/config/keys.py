@@ -114,7 +114,7 @@ class _Check:
     def _unknown(self, key: str, entry: Entry, section: Section, path: KeyPath) -> None:
         if not path and (key.startswith("x-") or key in self._anchored):
             return
-        near = closest(key, section.keys)
+        near = None if self._problems.overflows() else closest(key, section.keys)
         home = next((where for where, known in _homes(ROOT, "") if known == key), None)
         if near:
             remedy = f"did you mean {near}?"

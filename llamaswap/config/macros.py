@@ -19,7 +19,7 @@ RESERVED = frozenset({"PID", "PORT", "MODEL_ID"})
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,63}")
 #: Macros that double each other grow beyond any memory; no command line is that long.
 _MOST_CHARACTERS = 1 << 20
-_MOST_CHARACTERS_IN_ALL = 1 << 25
+_MOST_CHARACTERS_IN_ALL = 1 << 23
 
 
 @dataclass(frozen=True, slots=True)

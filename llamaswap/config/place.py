@@ -16,6 +16,7 @@ class Source:
 
     name: str
     text: str = field(repr=False)
+    _shown: dict[int, bool] = field(default_factory=dict, repr=False)
 
     @cached_property
     def lines(self) -> list[str]:
@@ -24,6 +25,11 @@ class Source:
 
     def may_show(self, line: int) -> bool:
         """Whether this line (counted from 1) may be quoted: not if it looks as if it holds a secret."""
+        if line not in self._shown:
+            self._shown[line] = self._looks_harmless(line)
+        return self._shown[line]
+
+    def _looks_harmless(self, line: int) -> bool:
         lines = self.lines
         if _SECRET.search(lines[line - 1]):
             return False

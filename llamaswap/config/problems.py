@@ -66,7 +66,7 @@ class Problems:
         self._strict = strict
         self._found: list[Problem] = []
         self._broken: set[KeyPath] = set()
-        self._untold = 0
+        self._count: dict[Severity, int] = {"error": 0, "warning": 0}
 
     def error(
         self, code: str, path: KeyPath, mark: Mark | None, what: str, *, value: str = "", remedy: str = ""
@@ -89,6 +89,10 @@ class Problems:
         """Note that the value of *path* is no use, for a reason told elsewhere."""
         self._broken.add(path)
 
+    def overflows(self) -> bool:
+        """Whether so many problems were found that nobody will read the next one: no need to think about its remedy."""
+        return max(self._count.values()) >= MOST_PROBLEMS
+
     def broken(self, path: KeyPath) -> bool:
         """Whether an error was reported for exactly this key: what follows from it is not worth a second one."""
         return path in self._broken
@@ -101,17 +105,17 @@ class Problems:
         """Raise `ConfigError` with all errors so far, if there are any."""
         errors = tuple(_in_order(p for p in self._found if p.severity == "error"))
         if errors:
-            count = "1 problem" if len(errors) == 1 else f"{len(errors)} problems"
-            more = [f"(and {self._untold} more problems)"] if self._untold else []
+            total = self._count["error"]
+            count = "1 problem" if total == 1 else f"{total} problems"
+            more = [f"(and {total - MOST_PROBLEMS} more problems)"] if total > MOST_PROBLEMS else []
             heading = f"the configuration cannot be used: {count}"
             raise ConfigError("\n".join([heading, *map(str, errors), *more]), errors)
 
     def _add(self, problem: Problem) -> None:
         # Errors must not be crowded out by warnings, so each kind has its own room.
-        if sum(p.severity == problem.severity for p in self._found) < MOST_PROBLEMS:
+        self._count[problem.severity] += 1
+        if self._count[problem.severity] <= MOST_PROBLEMS:
             self._found.append(problem)
-        else:
-            self._untold += 1
 
 
 def _with_value(what: str, value: str) -> str:

@@ -80,6 +80,8 @@ def _explain_marked(error: yaml.MarkedYAMLError, source: Source) -> tuple[str, s
         place = error.context_mark
     line, column = (place.line + 1, place.column + 1) if place else (1, 1)
     mark = Mark(source, line, column)
+    if "node content" in said and not "".join(source.lines[line - 1 :]).strip():
+        return "the file ends where a value is due", "close what was opened with [ or {", mark
     if "cannot start any token" in said:
         return *_bad_start(source, mark), mark
     for part, what, remedy in _MEANINGS:

@@ -1,7 +1,7 @@
 """The edge cases of the configuration specification, under the numbers that they have there (section 20).
 
-`↵` is a line break, `‹M›` a model with a fixed address, `‹P›` one that takes a port. Where we deviate from the reference on
-purpose, the row names the quirk (Q-n).
+An arrow stands for a line break, M in angle quotes for a model with a fixed address, P for one that takes a port. Where
+we deviate from the reference on purpose, the row names the quirk (Q-n).
 """
 
 from collections.abc import Callable
@@ -83,7 +83,7 @@ def m(body: str) -> str:
 
 
 VALUES: list[tuple[int, str, Callable[[str], Any], Any]] = [
-    (1, "", lambda t: models(t), {}),
+    (1, "", models, {}),
     (
         5,
         "startPort: 6100↵models: {p: ‹P›}↵---↵startPort: 6200",
@@ -146,7 +146,7 @@ VALUES: list[tuple[int, str, Callable[[str], Any], Any]] = [
     (57, 'macros: {b: "v${zz}"}↵logLevel: warn', lambda t: config(t).config.log_level, "warn"),
     (66, 'macros: {x: done, inner: x}↵logTimeFormat: "${${inner}}"', time_format, "done"),
     (67, 'logTimeFormat: "${A:-1} $B ${a.b}"', time_format, "${A:-1} $B ${a.b}"),
-    (69, 'defs: {x: "${nope}"}', lambda t: models(t), {}),
+    (69, 'defs: {x: "${nope}"}', models, {}),
     (
         71,
         'macros: {k: z}↵peers: {"${k}": {proxy: "http://127.0.0.1:2", models: "${k}"}}',
@@ -350,16 +350,36 @@ def test_q23_a_health_path_that_cannot_be_asked_for_is_refused() -> None:
 
 
 FILES: list[tuple[int, dict[str, str], str, str]] = [
-    (169, {"10.yaml": "macros: {a: 1}", "20.yml": 'macros: {b: "${a}2"}↵models: {"m": {cmd: "${b}", proxy: "http://h"}}'}, "cmd", "12"),
-    (170, {"10.yaml": 'logTimeFormat: "${b}"↵macros: {b: "${a}2"}', "20.yml": "macros: {a: 1}"}, "refused", "declared too late"),
-    (171, {"10.yaml": "models: {a: ‹M›}", "20.yaml": "models: {a: ‹M›}"}, "refused", "defined in two files, here and at"),
+    (
+        169,
+        {"10.yaml": "macros: {a: 1}", "20.yml": 'macros: {b: "${a}2"}↵models: {"m": {cmd: "${b}", proxy: "http://h"}}'},
+        "cmd",
+        "12",
+    ),
+    (
+        170,
+        {"10.yaml": 'logTimeFormat: "${b}"↵macros: {b: "${a}2"}', "20.yml": "macros: {a: 1}"},
+        "refused",
+        "declared too late",
+    ),
+    (
+        171,
+        {"10.yaml": "models: {a: ‹M›}", "20.yaml": "models: {a: ‹M›}"},
+        "refused",
+        "defined in two files, here and at",
+    ),
     (172, {"10.yaml": "globalTTL: 60", "20.yaml": "globalTTL: 60↵models: {m: ‹M›}"}, "ttl", "60.0"),
     (173, {"10.yaml": "globalTTL: 60", "20.yaml": "globalTTL: 0x3c"}, "refused", "two files give different values"),
     (174, {"10.yaml": "globalTTL:", "20.yaml": "globalTTL: 60↵models: {m: ‹M›}"}, "ttl", "60.0"),
     (175, {"10.yaml": "globalTTL: ~", "20.yaml": "globalTTL: 60↵models: {m: ‹M›}"}, "ttl", "60.0"),  # Q-17
     (176, {"10.yaml": "models:", "20.yaml": "models: {m: ‹M›}"}, "cmd", "srv"),  # Q-17
     (178, {"10.yaml": "models: {m: ‹M›}↵matrix: {vars: {v: m}}", "20.yaml": "matrix: {sets: {s: v}}"}, "cmd", "srv"),
-    (179, {"10.yaml": "matrix: {sets: {s: a}}", "20.yaml": "matrix: {sets: {t: a}}"}, "refused", "matrix.sets: this is defined in two"),
+    (
+        179,
+        {"10.yaml": "matrix: {sets: {s: a}}", "20.yaml": "matrix: {sets: {t: a}}"},
+        "refused",
+        "matrix.sets: this is defined in two",
+    ),
     (180, {"10.yaml": 'x: &t {cmd: one, proxy: "http://h"}', "20.yaml": "models: {m: *t}"}, "refused", "no anchor &t"),
     (
         181,  # Q-18: anchors are per file
@@ -370,10 +390,15 @@ FILES: list[tuple[int, dict[str, str], str, str]] = [
         "cmd",
         "one",
     ),
-    (182, {".x.yaml": "globalTTL: 5↵models: {m: ‹M›}", "sub/y.yaml": "globalTTL: 6", "z.YAML": "globalTTL: 7"}, "ttl", "5.0"),
+    (
+        182,
+        {".x.yaml": "globalTTL: 5↵models: {m: ‹M›}", "sub/y.yaml": "globalTTL: 6", "z.YAML": "globalTTL: 7"},
+        "ttl",
+        "5.0",
+    ),
     (183, {"readme.txt": "x"}, "refused", "no *.yaml or *.yml"),
     (4, {"c.yaml": "- startPort: 1"}, "refused", "must hold a mapping"),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(("number", "files", "look", "value"), FILES, ids=[str(row[0]) for row in FILES])
