@@ -8,17 +8,18 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from types import FrameType
 
 from benchmark import gate, report
 from benchmark.candidates import Launcher
 from benchmark.measure import Table
-from benchmark.processes import BenchError, free_port
+from benchmark.processes import BenchError, alone, free_port
 from benchmark.room import Extent, Room, open_room
 from benchmark.scenarios import SCENARIOS
 from benchmark.scenarios.soak import run_soak
-from benchmark.tools import find_tools
+from benchmark.tools import CACHE, find_tools
 
 ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -61,7 +62,10 @@ def main(argv: Sequence[str]) -> int:
     for number in ENDING:
         signal.signal(number, _interrupt)
     try:
-        with tempfile.TemporaryDirectory(prefix="llamaswap-bench-") as directory:
+        with (
+            nullcontext() if options.quick else alone(CACHE / "lock", patience_s=3600.0),
+            tempfile.TemporaryDirectory(prefix="llamaswap-bench-") as directory,
+        ):
             return run(options, Path(directory))
     except BenchError as error:
         print(f"bench: {error}", file=sys.stderr)

@@ -1,6 +1,7 @@
 """Children of the benchmark and what they cost: each is a ``with`` block, and leaving it ends its process group."""
 
 import contextlib
+import fcntl
 import json
 import os
 import signal
@@ -10,7 +11,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import psutil
 
@@ -68,6 +69,31 @@ def output_of(argv: Sequence[str], timeout_s: float, env: Mapping[str, str] | No
     if done.returncode != 0 or not lines:
         raise BenchError(f"{Path(argv[0]).name} ended with {done.returncode}: {done.stderr.strip()[-300:]}")
     return lines[-1]
+
+
+@contextmanager
+def alone(lock: Path, patience_s: float) -> Iterator[None]:
+    """Keep other benchmarks out while the block lasts: two at a time measure each other. Raises `BenchError`."""
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    with lock.open("w") as held:
+        limit = time.monotonic() + patience_s
+        told = False
+        while not _locked(held):
+            if time.monotonic() > limit:
+                raise BenchError(f"another benchmark is still running after {patience_s:.0f} s")
+            if not told:
+                print("another benchmark is running; waiting for its end ...", flush=True)
+            told = True
+            time.sleep(0.5)
+        yield
+
+
+def _locked(file: IO[str]) -> bool:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def free_port() -> int:

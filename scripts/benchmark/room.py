@@ -25,16 +25,17 @@ class Extent:
 
 @dataclass
 class Room:
-    """The running candidates and what scenarios need beside them."""
+    """The candidates, started when a scenario first asks for them, and what scenarios need beside them."""
 
     tools: Tools
     launcher: Launcher
     extent: Extent
     launches: dict[str, Launch]
-    candidates: list[Candidate] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     missing: list[str] = field(default_factory=list)
     broken: list[str] = field(default_factory=list)
+    _standing: list[Candidate] = field(default_factory=list)
+    _lives: ExitStack = field(default_factory=ExitStack)
 
     def file(self, name: str) -> str:
         return str(self.launcher.workdir / name)
@@ -43,9 +44,34 @@ class Room:
         self.notes.append(text)
         print(f"  {text}", flush=True)
 
+    def candidates(self) -> list[Candidate]:
+        """All that run, started now if need be. Who does not start is noted and left out."""
+        if not self._standing:
+            for name in self.launches:
+                if name not in self.missing:
+                    self._admit(name)
+        return self._standing
+
+    def _admit(self, name: str) -> None:
+        with ExitStack() as attempt:
+            try:
+                candidate = attempt.enter_context(self.launches[name]())
+                warm(self, candidate)
+            except BenchError as error:
+                self.note(f"{name} left out: {error}")
+                self.missing.append(name)
+                return
+            self._standing.append(candidate)
+            self._lives.push(attempt.pop_all())
+
+    def dismiss(self) -> None:
+        """End all that run: for scenarios that start their own, and must not share memory or cores with others."""
+        self._standing = []
+        self._lives.close()
+
     def parallel(self) -> list[Candidate]:
         """Those that serve many at once."""
-        return [candidate for candidate in self.candidates if not candidate.one_at_a_time]
+        return [candidate for candidate in self.candidates() if not candidate.one_at_a_time]
 
     def compare(
         self,
@@ -59,7 +85,7 @@ class Room:
         rounds: int | None = None,
     ) -> Table:
         """Measure *candidates* (default: all) in alternating rounds."""
-        chosen = self.candidates if candidates is None else candidates
+        chosen = self.candidates() if candidates is None else candidates
         print(f"{title} ...", flush=True)
         busy = 0.0 if self.extent.quick else wait_for_quiet(5.0)
         rows = interleave(chosen, rounds or self.extent.rounds, take)
@@ -91,7 +117,7 @@ def warm(room: Room, candidate: Candidate) -> None:
 def open_room(
     launcher: Launcher, extent: Extent, stub_port: int, *, peers: dict[str, str], only: set[str]
 ) -> Iterator[Room]:
-    """Start the stub and every candidate; leaving the block ends them all. Who does not start is noted and left out."""
+    """Start the stub; leaving the block ends it and every candidate that runs then."""
     tools = launcher.tools
     write_bodies(launcher.workdir)
     known = launches(launcher, stub_port)
@@ -100,17 +126,8 @@ def open_room(
     room = Room(tools, launcher, extent, {name: known[name] for name in known if not only or name in only})
     for note in tools.notes:
         room.note(note)
-    with ExitStack() as stack:
-        stack.enter_context(launcher.stub(stub_port))
-        for name, launch in room.launches.items():
-            with ExitStack() as attempt:
-                try:
-                    candidate = attempt.enter_context(launch())
-                    warm(room, candidate)
-                except BenchError as error:
-                    room.note(f"{name} left out: {error}")
-                    room.missing.append(name)
-                    continue
-                room.candidates.append(candidate)
-                stack.push(attempt.pop_all())
-        yield room
+    with launcher.stub(stub_port):
+        try:
+            yield room
+        finally:
+            room.dismiss()

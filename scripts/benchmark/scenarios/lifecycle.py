@@ -4,7 +4,6 @@ import socket
 import statistics
 import subprocess
 import time
-from contextlib import ExitStack
 from pathlib import Path
 
 from benchmark import measure
@@ -14,6 +13,7 @@ from benchmark.processes import BenchError, counters, pss_kib
 from benchmark.room import Room, warm
 
 SEEN_WITHIN_S = 5.0
+FRESH = ("nginx", "go", "ours")  # who is started anew to be weighed and timed
 
 
 def disconnect(room: Room) -> list[Table]:
@@ -62,7 +62,8 @@ def _abort_delay_us(candidate: Candidate, query: str, body: bytes) -> float | No
 
 def start(room: Room) -> list[Table]:
     """From spawn to the first 200 of /health, beside ``python -c "import trio"``."""
-    names = [name for name in ("nginx", "go", "ours") if any(c.name == name for c in room.candidates)]
+    room.dismiss()
+    names = [name for name in FRESH if name in room.launches]
     rows: dict[str, list[Sample]] = {"import trio": [], **{name: [] for name in names}}
     print("B9 start-up ...", flush=True)
     for number in range(2 if room.extent.quick else 9):
@@ -89,11 +90,12 @@ def _start_s(launch: Launch) -> float:
 def memory(room: Room) -> list[Table]:
     """Proportional memory of a fresh candidate: at rest, and after 64 connections and 10 MB bodies."""
     print("B9 memory ...", flush=True)
+    room.dismiss()  # what two instances share would count by half
     rows: dict[str, list[Sample]] = {}
-    for name in ("nginx", "go", "ours"):
-        if any(candidate.name == name for candidate in room.candidates):
-            with ExitStack() as stack:
-                rows[name] = [_memory_of(room, stack.enter_context(room.launches[name]()))]
+    for name in FRESH:
+        if name in room.launches:
+            with room.launches[name]() as candidate:
+                rows[name] = [_memory_of(room, candidate)]
     columns = [Column("rest_kib", "at rest, KiB", 0), Column("after_kib", "after load, KiB", 0)]
     return [Table("memory", "B9 memory (PSS) at rest and after load", columns, rows, reference_among(rows))]
 

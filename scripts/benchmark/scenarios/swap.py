@@ -21,8 +21,9 @@ def own_cost(room: Room) -> list[Table]:
     Both sides stop the old model, start the new one and ask it; the loads take 50 to 400 ms, no multiple of any probe's
     step, the same on both sides in each round.
     """
-    if "ours" not in {candidate.name for candidate in room.candidates}:
+    if "ours" not in room.launches:
         return []
+    room.dismiss()
     print("swap's own cost ...", flush=True)
     loads = [random.Random(number).uniform(50, 400) for number in range(3 if room.extent.quick else 17)]
     rows: dict[str, list[Sample]] = {"by hand": [], "ours": []}
