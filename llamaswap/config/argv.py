@@ -27,8 +27,9 @@ class Command:
 
 def split(text: str) -> Command:
     """Split a command into words; ``${PID}`` stays in them as it is. No words at all is an empty command."""
-    lines = [_prepared(line) for line in text.split("\n") if not line.strip(BLANKS).startswith("#")]
-    lone_blank = any(line.strip(BLANKS).endswith("\\\\") for line in text.split("\n"))
+    written = without_comments(text).split("\n")
+    lines = [_prepared(line) for line in written]
+    lone_blank = any(line.strip(BLANKS).endswith("\\\\") for line in written)
     splitter = _Splitter("\n".join(lines).replace(_PID, _PID_STAND_IN))
     words = tuple(word.replace(_PID_STAND_IN, _PID) for word in splitter.run())
     return Command(words, splitter.unclosed, lone_blank)

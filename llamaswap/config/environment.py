@@ -45,25 +45,25 @@ class Variables:
         mark = (
             next((chr(code) for code in _PRIVATE_USE if chr(code) not in source.text), "") if self._references else ""
         )
-        self._token = re.compile(f"{mark}([0-9A-Z]+){mark}")
-        numbers = iter(range(len(self._references)))
+        tokens = [_token(mark, number, len(found[0])) for number, found in enumerate(self._references)]
+        self._by_token = dict(zip(tokens, self._references, strict=True)) if mark else {}
+        self._token = re.compile(f"{mark}[0-9A-Z]+{mark}")
+        following = iter(tokens)
         # A file that uses every private character there is gets no variables: its references stay as they are.
-        self.text = (
-            REFERENCE.sub(lambda found: _token(mark, next(numbers), len(found[0])), source.text)
-            if mark
-            else source.text
-        )
-        self._active = bool(mark)
+        self.text = REFERENCE.sub(lambda _: next(following), source.text) if mark else source.text
 
     def restore(self, text: str, path: KeyPath) -> Restored:
         """*text* as parsed, with the variables' values in place of the tokens. What cannot be used becomes "x"."""
-        if not self._active or not (tokens := self._token.findall(text)):
+        # A text may look like a token (by an escape in double quotes) without being one of ours.
+        if not self._by_token or self._by_token.keys().isdisjoint(self._token.findall(text)):
             return Restored(text, False, False)
-        whole = len(tokens) == 1 and self._token.fullmatch(text) is not None
-        return Restored(self._token.sub(lambda found: self._value(int(found[1], 36), path), text), True, whole)
+        restored = self._token.sub(lambda found: self._value(found[0], path), text)
+        return Restored(restored, True, text in self._by_token)
 
-    def _value(self, number: int, path: KeyPath) -> str:
-        found = self._references[number]
+    def _value(self, token: str, path: KeyPath) -> str:
+        found = self._by_token.get(token)
+        if found is None:
+            return token
         mark = self._mark(found.start())
         value = self._look_up(found[1], path, mark)
         if not REFERENCE.search(value):

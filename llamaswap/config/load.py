@@ -58,6 +58,9 @@ def expanded(texts: Iterable[Source | None], environ: Mapping[str, str], problem
     """
     trees = [_tree(source, environ, problems) for source in texts if source]
     problems.raise_errors()
+    if not trees:
+        problems.error("sources", (), None, "no configuration is given", remedy="name at least one file")
+    problems.raise_errors()
     merged = merge(trees, problems)
     problems.raise_errors()
     return expand(merged, TOP_LEVEL, environ, problems)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import NamedTuple
 
-from llamaswap.config.place import Mark, shortened
+from llamaswap.config.place import Mark, looks_secret, shortened
 
 _SECRET_KEYS = frozenset({"apiKey", "apiKeys", "env"})
 
@@ -30,7 +30,7 @@ class Scalar:
 
     def shown(self) -> str:
         """The value as a message shows it; empty if it must not be shown."""
-        if self.from_env:
+        if self.from_env or looks_secret(self.text):
             return ""
         if isinstance(self.value, str):
             return f'"{shortened(self.value)}"'

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 #: Lines that match are never quoted in a message: messages end up in logs and on screens.
-_SECRET = re.compile(r"(?i)api.?key|token|secret|passw|bearer|authorization")
+_SECRET = re.compile(r"(?i)api.?key|token|secret|passw|bearer|authorization|://[^/\s]*@")
 _LIST_ITEM = re.compile(r"\s*(-|#|$)")
 _WIDTH = 120
 
@@ -26,17 +26,17 @@ class Source:
     def may_show(self, line: int) -> bool:
         """Whether this line (counted from 1) may be quoted: not if it looks as if it holds a secret."""
         if line not in self._shown:
-            self._shown[line] = self._looks_harmless(line)
+            self._shown[line] = self._is_harmless(line)
         return self._shown[line]
 
-    def _looks_harmless(self, line: int) -> bool:
+    def _is_harmless(self, line: int) -> bool:
         lines = self.lines
-        if _SECRET.search(lines[line - 1]):
+        if looks_secret(lines[line - 1]):
             return False
         header = line - 1
         while header > 0 and line - header < 200 and _LIST_ITEM.match(lines[header]):
             header -= 1
-        return not _SECRET.search(lines[header])
+        return not looks_secret(lines[header])
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +71,11 @@ class Mark:
         start = max(0, column - _WIDTH // 2) if len(line) > _WIDTH else 0
         before, after = printable(line[start:column]), printable(line[column : start + _WIDTH])
         return [f"    {before}{after}", f"    {' ' * len(before)}^"]
+
+
+def looks_secret(text: str) -> bool:
+    """Whether *text* may hold what should not be repeated."""
+    return _SECRET.search(text) is not None
 
 
 def printable(text: str) -> str:

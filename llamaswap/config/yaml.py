@@ -50,24 +50,26 @@ class RawScalar:
 
 @dataclass(slots=True, eq=False)
 class RawList:
-    """A sequence. `size` counts its nodes with aliases followed, `aliased` those of them behind an alias."""
+    """A sequence. With aliases followed: its nodes (`size`), those behind an alias (`aliased`), levels (`depth`)."""
 
     mark: Mark
     anchor: str = ""
     items: list["RawNode"] = field(default_factory=list)
     size: int = 1
     aliased: int = 0
+    depth: int = 1
 
 
 @dataclass(slots=True, eq=False)
 class RawMap:
-    """A mapping; equal keys are not refused yet. Sizes as in `RawList`."""
+    """A mapping; equal keys are not refused yet. Numbers as in `RawList`."""
 
     mark: Mark
     anchor: str = ""
     pairs: list[tuple["RawNode", "RawNode"]] = field(default_factory=list)
     size: int = 1
     aliased: int = 0
+    depth: int = 1
 
 
 RawNode = RawScalar | RawList | RawMap
@@ -122,7 +124,7 @@ class _Composer:
 
     def _node(self, event: NodeEvent, events: Iterator[Event], depth: int) -> RawNode:
         if depth > _MOST_DEPTH:
-            self._refuse(event, f"nested more than {_MOST_DEPTH} levels deep", "no configuration needs that")
+            self._too_deep(event)
         if isinstance(event, AliasEvent):
             return self._alias(event)
         mark = self._mark(event)
@@ -159,12 +161,12 @@ class _Composer:
 
     def _grow(self, parent: RawList | RawMap, event: NodeEvent, events: Iterator[Event], depth: int) -> RawNode:
         child = self._node(event, events, depth + 1)
-        size = 1 if isinstance(child, RawScalar) else child.size
+        size, aliased, below = (1, 0, 0) if isinstance(child, RawScalar) else (child.size, child.aliased, child.depth)
         parent.size += size
-        if isinstance(event, AliasEvent):
-            parent.aliased += size
-        elif not isinstance(child, RawScalar):
-            parent.aliased += child.aliased
+        parent.aliased += size if isinstance(event, AliasEvent) else aliased
+        parent.depth = max(parent.depth, 1 + below)
+        if parent.depth > _MOST_DEPTH:
+            self._too_deep(event)
         if parent.size > _MOST_NODES:
             self._refuse(
                 event, f"more than {_MOST_NODES} values, counting what aliases repeat", "make the file smaller"
@@ -205,6 +207,9 @@ class _Composer:
     def _refuse(self, event: Event, what: str, remedy: str) -> NoReturn:
         self._problems.error("yaml", (), self._mark(event), what, remedy=remedy)
         raise _RefusedError
+
+    def _too_deep(self, event: Event) -> NoReturn:
+        self._refuse(event, f"nested more than {_MOST_DEPTH} levels deep", "no configuration needs that")
 
     def _mark(self, event: Event) -> Mark:
         start, end = event.start_mark, event.end_mark

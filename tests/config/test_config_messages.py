@@ -127,10 +127,18 @@ def test_broken_yaml_is_explained(text: str, place: str, what: str) -> None:
         "models: {a: {cmd: x, proxy: http://h, env: {TOKEN: hunter2}}}",
         "models: {a: {cmd: x, proxy: http://h, env: HF_TOKEN=hunter2}}",
         "apiKeys: [!!int hunter2]",
+        "models: {a: {cmd: x, proxy: 'http://me:hunter2@h:8x'}}",
+        "models: {a: {cmd: 'x --api-key hunter2 ${nope}', proxy: http://h}}",
     ],
 )
 def test_secrets_are_not_quoted(text: str) -> None:
     assert "hunter2" not in report(text, {"SECRET": "hunter2"})
+
+
+def test_warnings_do_not_quote_secrets_either() -> None:
+    loaded = load_text("models: {a: {cmd: 'x --api-key \"hunter2', proxy: 'http://me:hunter2@h'}}", "c.yaml", {})
+    assert len(loaded.warnings) == 1
+    assert "hunter2" not in str(loaded.warnings[0])
 
 
 def test_nothing_that_a_terminal_acts_on_gets_through() -> None:

@@ -345,6 +345,11 @@ def test_what_is_kept_is_warned_of(quirk: str, row: str, warning: str, monkeypat
     assert warning in warned(row)
 
 
+def test_a_text_that_only_looks_like_a_stand_in_for_a_variable_is_kept() -> None:
+    row = 'apiKeys: [${env.LS_HOST}, "\\uE000ZZZZZZ\\uE000", "\\uE000' + "9" * 5000 + '\\uE000"]'
+    assert config(row).config.api_keys[:2] == ("10.1.2.3", "\ue000ZZZZZZ\ue000")
+
+
 def test_q23_a_health_path_that_cannot_be_asked_for_is_refused() -> None:
     assert "models.a.checkEndpoint" in refused(m("checkEndpoint: /%zz"))
 

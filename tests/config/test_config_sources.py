@@ -60,6 +60,8 @@ def test_a_device_without_end_is_refused() -> None:
 
 def test_no_source_at_all(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="no configuration is given"):
+        load([], {})
+    with pytest.raises(ConfigError, match="no configuration is given"):
         sources(None, None)
     with pytest.raises(ConfigError, match="no such file or directory"):
         sources(None, tmp_path / "missing")
@@ -93,6 +95,8 @@ HOSTILE = {
     "alias bomb": _laughs(30),
     "merge bomb": "a0: &a0 {k0: 1}\n"
     + "\n".join(f"a{n}: &a{n} {{k{n}: 1, <<: [*a{n - 1}, *a{n - 1}]}}" for n in range(1, 60)),
+    "alias chain": "a0: &a0 {k: 1}\n" + "\n".join(f"a{n}: &a{n} {{k: *a{n - 1}}}" for n in range(1, 500)),
+    "merge chain": "a0: &a0 {k: 1}\n" + "\n".join(f"a{n}: &a{n} {{<<: *a{n - 1}}}" for n in range(1, 500)),
     "macro bomb": "macros:\n  m0: xxxxxxxxxx\n"
     + "\n".join(f"  m{n}: '{f'${{m{n - 1}}}' * 10}'" for n in range(1, 30))
     + "\nlogTimeFormat: '${m29}'\n",
