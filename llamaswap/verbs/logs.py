@@ -1,0 +1,36 @@
+"""``llamaswap logs``: a log's last bytes, or those and whatever follows."""
+
+import argparse
+import os
+import sys
+from urllib.parse import quote
+
+from llamaswap.verbs.client import Client, UnknownModelError, VerbError
+from llamaswap.verbs.terminal import ColoursOnly
+
+_SOURCES = ("", "proxy", "upstream")
+
+
+def run_logs(client: Client, arguments: argparse.Namespace) -> None:
+    """Print the log of a model, or another source; following ends when the daemon does.
+
+    To a terminal colours pass and nothing else that could drive it; elsewhere everything does, byte for byte.
+    """
+    target = f"/logs/stream/{quote(arguments.model, safe='')}" + ("" if arguments.follow else "?no-follow")
+    terminal = ColoursOnly() if sys.stdout.isatty() else None
+    out = sys.stdout.fileno()
+    try:
+        with client.open("GET", target) as answer:
+            while piece := answer.read1(65536):
+                _write(out, piece if terminal is None else terminal.feed(piece))
+    except UnknownModelError as error:
+        hint = client.unknown(arguments.model)
+        raise VerbError(f"{hint}; or one of: proxy, upstream") from error
+    finally:
+        if terminal is not None:
+            _write(out, terminal.end())
+
+
+def _write(out: int, data: bytes) -> None:
+    while data:
+        data = data[os.write(out, data) :]
