@@ -211,7 +211,7 @@ class Guard:
             self._killed.add((process.pid, process.start))
             signal_process(process, _signal.SIGKILL)
         self._first_kill = min(self._first_kill, now)
-        if now - self._first_kill > STUCK_AFTER_S and alive and not self._stuck_reported:
+        if now - self._first_kill > STUCK_AFTER_S and not self._stuck_reported:
             self._stuck_reported = True
             self._report("stuck", *(str(process.pid) for process in alive))
         self._pause = min(self._pause * 1.5, 0.5)

@@ -2,20 +2,20 @@
 
 import logging
 import os
-import signal
 import socket
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
 import trio
 
+from llamaswap.models.command import Command
 from llamaswap.models.markers import LIFE, OWNER
 from llamaswap.models.protocol import Unpacker, pack
 from llamaswap.models.reclaim import sweep_life
+from llamaswap.models.reports import LeaderExited, Report, Spawned, SpawnFailed, Stuck, describe_ending
 
 logger = logging.getLogger(__name__)
 
@@ -34,47 +34,6 @@ READ_BYTES = 65536
 LAST_READ_BYTES = 1 << 20
 #: An orphaned guard needs 1 s and the kernel's time for SIGKILL.
 ABANDON_AFTER_S = 8.0
-
-
-@dataclass(frozen=True, slots=True)
-class Command:
-    """What to run. `path` is the program, already looked up; `env` is complete and carries the markers."""
-
-    path: str
-    argv: Sequence[str]
-    env: dict[str, str]
-    leftover_grace: float
-
-
-@dataclass(frozen=True, slots=True)
-class Spawned:
-    """The model's own process exists."""
-
-    pid: int
-
-
-@dataclass(frozen=True, slots=True)
-class SpawnFailed:
-    """There never was a process. `reason` is for people."""
-
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class LeaderExited:
-    """The model's own process ended; descendants may still live. `how` reads ``exit code 1`` or ``signal SIGKILL``."""
-
-    how: str
-
-
-@dataclass(frozen=True, slots=True)
-class Stuck:
-    """These processes survive SIGKILL."""
-
-    pids: tuple[int, ...]
-
-
-Report = Spawned | SpawnFailed | LeaderExited | Stuck
 
 
 class GuardedProcess:
@@ -136,8 +95,8 @@ class GuardedProcess:
             async with trio.open_nursery() as nursery:
                 try:
                     self._guard = await nursery.start(self._run_guard, theirs, writer)
-                except OSError as error:
-                    self._hear(SpawnFailed(f"its guard process could not be started: {error.strerror}"))
+                except (OSError, RuntimeError) as error:  # RuntimeError: no thread to fork in
+                    self._hear(SpawnFailed(f"its guard process could not be started: {error}"))
                     return
                 theirs.close()
                 writer.close()
@@ -180,6 +139,8 @@ class GuardedProcess:
             await trio.sleep(1)
         if leader:
             self._hear(LeaderExited("its guard process was killed"))
+        elif not self._leader_gone:
+            self._hear(SpawnFailed("its guard process ended before it"))
 
     async def _converse(self, ours: socket.socket, start: bytes) -> None:
         """Orders out and reports in, until the guard closes its end. Closing ours is what tells the guard to mourn."""
@@ -211,12 +172,14 @@ class GuardedProcess:
                 self._hear(SpawnFailed(fields[1]))
             case "exited":
                 self._leader_gone = True
-                self._hear(LeaderExited(_ending(*fields)))
+                self._hear(LeaderExited(describe_ending(*fields)))
             case "stuck":
-                self._hear(Stuck(tuple(map(int, fields))))
+                self._hear(Stuck(tuple(int(field) for field in fields if field)))
             case "stopper":
                 level = logging.DEBUG if fields == ("code", "0") else logging.WARNING
-                logger.log(level, "stop command ended life=%s how=%s", self._command.env[LIFE], _ending(*fields))
+                logger.log(
+                    level, "stop command ended life=%s how=%s", self._command.env[LIFE], describe_ending(*fields)
+                )
             case _:
                 logger.debug("tree is gone life=%s killed=%s", self._command.env[LIFE], fields)
 
@@ -241,18 +204,6 @@ class GuardedProcess:
 def _start_order(command: Command) -> list[str]:
     env = [f"{name}={value}" for name, value in command.env.items()]
     return ["start", f"{command.leftover_grace:.3f}", command.path, str(len(command.argv)), *command.argv, *env]
-
-
-def _ending(how: str, value: str) -> str:
-    """``code 1`` or ``signal 9`` in words for people."""
-    if how == "code":
-        return f"exit code {value}"
-    if how == "failed":
-        return f"could not be started: {value}"
-    try:
-        return f"signal {signal.Signals(int(value)).name}"
-    except ValueError:
-        return f"signal {value}"
 
 
 async def _abandon(guard: trio.Process) -> None:

@@ -8,21 +8,20 @@ exactly one of `Exited` and `StartFailed`, and that only when nothing of the tre
 """
 
 import logging
-import os
-import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Literal, Protocol
 
 import trio
 
 from llamaswap.config.schema import ModelConfig
+from llamaswap.models.command import command_for, stop_command_for
 from llamaswap.models.health import HealthProbe
-from llamaswap.models.markers import LIFE, OWNER, new_life_mark, own_mark
 from llamaswap.models.ports import describe_listener
-from llamaswap.models.process import Command, GuardedProcess, LeaderExited, Report, Spawned, SpawnFailed, Stuck
+from llamaswap.models.process import GuardedProcess
 from llamaswap.models.proctable import read_process
 from llamaswap.models.readiness import Stir, listens, wait_until_healthy
+from llamaswap.models.reports import LeaderExited, Report, Spawned, SpawnFailed, Stuck
 from llamaswap.schedule.events import Event, Exited, Life, Started, StartFailed, StopFailed
 
 logger = logging.getLogger(__name__)
@@ -30,7 +29,6 @@ logger = logging.getLogger(__name__)
 State = Literal["starting", "ready", "stopping", "stopped"]
 
 FAILED_START_GRACE_S = 5.0
-LEFTOVER_GRACE_S = 5.0
 TAIL_BYTES = 2048
 
 
@@ -110,7 +108,7 @@ class ModelLife:
         try:
             self._starting.deadline = trio.current_time() + self._spec.health_check_timeout
             probe = self._make_probe()
-            self._process = GuardedProcess(self._make_command(), self._hear, self._write)
+            self._process = GuardedProcess(command_for(self._spec), self._hear, self._write)
         except (OSError, ValueError) as error:
             self._failure = str(error)
             return
@@ -132,15 +130,6 @@ class ModelLife:
         endpoint = self._spec.check_endpoint.strip()
         probe = HealthProbe(self._spec.proxy, endpoint)
         return None if endpoint == "none" else probe
-
-    def _make_command(self) -> Command:
-        spec = self._spec
-        if not spec.argv:
-            raise ValueError("no command: set cmd")
-        env = {name: value for name, value in os.environ.items() if name not in (OWNER, LIFE)}
-        env |= dict(entry.split("=", 1) for entry in spec.env if "=" in entry)
-        env |= {OWNER: own_mark(), LIFE: new_life_mark(spec.id)}
-        return Command(find_program(spec.argv[0]), spec.argv, env, min(spec.unload_timeout, LEFTOVER_GRACE_S))
 
     async def _become_ready(self, probe: HealthProbe | None) -> None:
         """Post `Started` when the model is; end the tree when that takes too long."""
@@ -215,14 +204,10 @@ class ModelLife:
         self.state = "stopping"
         self._starting.cancel("stopping")
         if self._process is not None:
-            self._process.stop(grace, self._stop_command())
-
-    def _stop_command(self) -> Sequence[str]:
-        words = self._spec.cmd_stop
-        path = shutil.which(words[0]) if words else None
-        if words and path is None:
-            logger.warning("stop command not found, using SIGTERM model=%s program=%s", self._spec.id, words[0])
-        return (path, *words) if path else ()
+            command = stop_command_for(self._spec)
+            if self._spec.cmd_stop and not command:
+                logger.warning("stop command not found, using SIGTERM model=%s", self._spec.id)
+            self._process.stop(grace, command)
 
     def _write(self, data: bytes) -> None:
         self._written += len(data)
@@ -246,14 +231,3 @@ class ModelLife:
 
     def _age(self) -> float:
         return trio.current_time() - (self.started_at or 0.0)
-
-
-def find_program(name: str) -> str:
-    """The path of *name*, looked up in our own PATH. Raises OSError that says why there is none."""
-    path = shutil.which(name)
-    if path is not None:
-        return path
-    if os.sep in name and os.path.exists(name):  # noqa: PTH110 (a command's word, not a path of ours)
-        raise PermissionError(f"failed to start command {name!r}: permission denied: not an executable file")
-    where = "no such file" if os.sep in name else "executable file not found in PATH"
-    raise FileNotFoundError(f"failed to start command {name!r}: {where}")
