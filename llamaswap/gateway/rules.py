@@ -9,6 +9,7 @@ import binascii
 import hmac
 import ipaddress
 import socket
+from functools import lru_cache
 from urllib.parse import urlsplit
 
 from llamaswap.config.schema import Config
@@ -147,6 +148,7 @@ def _host_name(host: bytes) -> str:
     return text.partition(":")[0].rstrip(".")
 
 
+@lru_cache(maxsize=256)
 def _is_address(name: str) -> bool:
     try:
         ipaddress.ip_address(name)

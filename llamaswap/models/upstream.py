@@ -18,7 +18,7 @@ from llamaswap.config.schema import ModelConfig
 from llamaswap.errors import UpstreamError
 
 #: Most idle connections kept, and the seconds for which one is kept (well under the five of llama-server and uvicorn).
-MAX_IDLE = 32
+MAX_IDLE = 256
 MAX_IDLE_S = 2.0
 #: Larger reads make the allocator map and unmap memory for each short message.
 RECV_BYTES = 65536
