@@ -67,7 +67,8 @@ class LiveLog(ResponseBody):
 
     async def __anext__(self) -> bytes:
         assert self._subscription is not None
-        await trio.sleep_until(self._rested_at)
+        with trio.move_on_at(self._rested_at):
+            await self._subscription.ended.wait()
         try:
             piece = await self._subscription.receive()
         except trio.EndOfChannel:

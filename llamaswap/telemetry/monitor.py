@@ -30,15 +30,18 @@ class Subscription:
 
     Iteration ends when the monitor is closed, after what was written before. Cancelling a wait loses nothing.
     For one task.
+
+    Attributes:
+        ended: Set when nothing more will come beyond what is there.
     """
 
-    __slots__ = ("_closed", "_dropped_bytes", "_limit_bytes", "_pending", "_ready")
+    __slots__ = ("_dropped_bytes", "_limit_bytes", "_pending", "_ready", "ended")
 
     def __init__(self, first: bytes, limit_bytes: int) -> None:
         self._pending = bytearray(first)
         self._limit_bytes = limit_bytes
         self._dropped_bytes = 0
-        self._closed = False
+        self.ended = trio.Event()
         self._ready = trio.lowlevel.ParkingLot()
 
     def __aiter__(self) -> Self:
@@ -58,7 +61,7 @@ class Subscription:
         """
         await trio.lowlevel.checkpoint()
         while not self._pending and not self._dropped_bytes:
-            if self._closed:
+            if self.ended.is_set():
                 raise trio.EndOfChannel
             await self._ready.park()
         return self._take()
@@ -74,7 +77,7 @@ class Subscription:
 
     def close(self) -> None:
         """Let the reader's iteration end once it has taken what is there."""
-        self._closed = True
+        self.ended.set()
         self._ready.unpark_all()
 
     def _take(self) -> bytes:

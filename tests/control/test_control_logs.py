@@ -84,6 +84,17 @@ async def test_streams_end_properly_at_shutdown(tmp_path: Path) -> None:
             assert b"".join([piece async for piece in stream]) == b"0\r\n\r\n"
 
 
+async def test_the_end_does_not_wait_for_a_rest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("llamaswap.control.logs._REST_S", 60.0)
+    async with control_plane(tmp_path) as rig:
+        async with await open_stream(rig, "/logs/stream") as stream:
+            rig.logs.write_proxy(b"one\n")
+            assert await read_until(stream, b"one\n\r\n") == b"4\r\none\n\r\n"
+            rig.logs.write_proxy(b"two\n")
+            rig.end.set()
+            assert b"".join([piece async for piece in stream]) == b"4\r\ntwo\n\r\n0\r\n\r\n"
+
+
 async def test_a_reader_that_lags_sees_what_it_missed(tmp_path: Path) -> None:
     """The flood is over long before its reader begins; each line is either there or counted."""
     async with control_plane(tmp_path) as rig:
