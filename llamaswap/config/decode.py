@@ -147,7 +147,9 @@ class _Model:
             return text
         reason = why_no_url(text)
         if reason:
-            remedy = "write http://127.0.0.1:PORT"
+            meant = f"http://{text}"
+            usable = why_no_url(meant) is None and self._fields.value_of("proxy")
+            remedy = f"write {meant if usable else 'http://127.0.0.1:PORT'}"
             value, mark = self._fields.value_of("proxy"), self._fields.mark_of("proxy")
             self._problems.error("url", path, mark, f"this is no URL: {reason}", value=value, remedy=remedy)
         elif not text.startswith(("http://", "https://")) or not text.partition("://")[2].lstrip("/"):

@@ -88,7 +88,9 @@ class Fields:
             quoted = (
                 isinstance(node, Scalar) and isinstance(node.value, str) and not isinstance(resolve(node.value), str)
             )
-            remedy = "remove the quotes" if quoted else "write a number without a unit, not larger than 2^63-1"
+            number = isinstance(node, Scalar) and isinstance(node.value, int | float)
+            limit = "write a number up to 2^63-1" if number else "write a number, without a unit"
+            remedy = "remove the quotes" if quoted else limit
             self._refuse(path, node, "a whole number", remedy)
             return default
         if least is not None and value < least:

@@ -59,7 +59,13 @@ _MEANINGS = (
     ("URI", "an incomplete tag", "quote a value that starts with !"),
 )
 #: Messages whose context, not the place of the complaint, is where the mistake was made.
-_AT_CONTEXT = ("unexpected end of stream", "unexpected document indicator", "',' or ']'", "',' or '}'")
+_AT_CONTEXT = (
+    "could not find expected ':'",
+    "unexpected end of stream",
+    "unexpected document indicator",
+    "',' or ']'",
+    "',' or '}'",
+)
 
 
 def explain(error: yaml.YAMLError, source: Source, text: str) -> tuple[str, str, Mark]:
@@ -82,12 +88,20 @@ def _explain_marked(error: yaml.MarkedYAMLError, source: Source) -> tuple[str, s
     mark = Mark(source, line, column)
     if "node content" in said and not "".join(source.lines[line - 1 :]).strip():
         return "the file ends where a value is due", "close what was opened with [ or {", mark
+    if "expected key" in said and _follows_text(source, mark):
+        what = "this does not belong to the value before it"
+        return what, "put the whole value in quotes; in single quotes, write '' for an apostrophe", mark
     if "cannot start any token" in said:
         return *_bad_start(source, mark), mark
     for part, what, remedy in _MEANINGS:
         if part in said:
             return what, remedy, mark
     return f"this is not YAML: {said}", "quote the value, or check the indentation", mark
+
+
+def _follows_text(source: Source, mark: Mark) -> bool:
+    """Whether something stands before the place in its line."""
+    return mark.line <= len(source.lines) and source.lines[mark.line - 1][: mark.column - 1].strip() != ""
 
 
 def _bad_start(source: Source, mark: Mark) -> tuple[str, str]:

@@ -40,6 +40,16 @@ def test_a_misspelt_port_is_one_problem_at_its_very_place() -> None:
     )
 
 
+def test_an_address_without_scheme_is_written_out() -> None:
+    assert "write http://127.0.0.1:8999" in report("models: {a: {cmd: x, proxy: '127.0.0.1:8999'}}")
+
+
+def test_a_duration_is_a_number() -> None:
+    message = report("globalTTL: 5m")
+    assert 'globalTTL: this must be a whole number, not text ("5m")' in message
+    assert "write a number, without a unit" in message
+
+
 def test_an_alias_given_twice_names_both_places() -> None:
     text = "models:\n  a: {cmd: x, proxy: http://h, aliases: [gpt]}\n  b: {cmd: x, proxy: http://h, aliases: [gpt]}\n"
     assert "c.yaml:3:42: models.b.aliases[0]: this alias is given twice, first to the model a at c.yaml:2:42" in report(
@@ -105,6 +115,9 @@ def test_keys_that_are_not_acted_on_yet_are_told_once_each() -> None:
         ("a: *x\n", "1:4", "no anchor &x"),
         ("a: 1\nb: 2\na: 3\n", "3:1", "stands here twice, first in line 1"),
         ("a: !z!b c\n", "1:4", "unknown tag"),
+        ("a:\n  b: 1\n  c\nd: 1\n", "3:3", "a key without a colon"),
+        ("a: 'it's'\n", "1:8", "does not belong to the value before it"),
+        ("a: [\n", "2:1", "the file ends where a value is due"),
         ("? [a]\n: 1\n", "1:3", "a key must be a text"),
     ],
 )
