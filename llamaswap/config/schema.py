@@ -37,7 +37,7 @@ class ModelConfig:
     health_check_timeout: float = 120.0
     ttl: float = 0.0
     unload_timeout: float = 10.0
-    env: tuple[str, ...] = ()
+    env: tuple[str, ...] = field(default=(), repr=False)  # may hold secrets, as may the keys below
     aliases: tuple[str, ...] = ()
     use_model_name: str = ""
     concurrency_limit: int = 0
@@ -72,7 +72,7 @@ class Config:
     names: Mapping[str, ModelId] = field(default_factory=dict)
     scheduler: SchedulerConfig = SchedulerConfig()
     preload: tuple[ModelId, ...] = ()
-    api_keys: tuple[str, ...] = ()
+    api_keys: tuple[str, ...] = field(default=(), repr=False)
     include_aliases_in_list: bool = False
     log_level: Literal["debug", "info", "warn", "error"] = "info"
     log_time_format: str = ""

@@ -154,6 +154,11 @@ def test_warnings_do_not_quote_secrets_either() -> None:
     assert "hunter2" not in str(loaded.warnings[0])
 
 
+def test_a_configuration_that_is_printed_shows_no_secret() -> None:
+    text = "apiKeys: [hunter2]\nmodels: {a: {cmd: x, proxy: http://h, env: [HF_TOKEN=hunter2]}}"
+    assert "hunter2" not in repr(load_text(text, "c.yaml", {}))
+
+
 def test_nothing_that_a_terminal_acts_on_gets_through() -> None:
     assert "\x1b" not in report("a: \x1b[31mred\n")
     assert report('logToStdout: "\\e[31m"\n').isprintable() is False  # line breaks only
