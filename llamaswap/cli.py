@@ -4,6 +4,7 @@ import os
 import ssl
 import sys
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 from llamaswap import __version__
@@ -84,7 +85,9 @@ def _serve(flags: Flags) -> int:
         directory = make_runtime_dir()
     except RuntimeDirError as error:
         raise ConfigError(str(error)) from error
-    options = Options(bind(flags.listen or None, tls=tls is not None), tls, directory, read, VersionInfo(__version__))
+    sockets = bind(flags.listen or None, tls=tls is not None)
+    watched = partial(sources, config, config_dir) if flags.watch_config else None
+    options = Options(sockets, tls, directory, read, watched, VersionInfo(__version__))
 
     async def run() -> None:
         await Daemon(options, loaded).run()

@@ -40,6 +40,7 @@ from llamaswap.proxy.handler import ModelHandler
 from llamaswap.schedule.events import Event, Life
 from llamaswap.schedule.serial import SerialScheduler
 from llamaswap.telemetry.logs import LogHub
+from llamaswap.watch import watch
 
 log = logging.getLogger(__name__)
 
@@ -51,12 +52,18 @@ HARD_EXIT_S = 34.0
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What the command line settles. `reload` reads the configuration again; raises `ConfigError`."""
+    """What the command line settles.
+
+    Attributes:
+        reload: Reads the configuration again; raises `ConfigError`.
+        watched: The files to watch for a reload, or None not to.
+    """
 
     sockets: list[socket.socket]
     tls: ssl.SSLContext | None
     runtime_dir: Path
     reload: Callable[[], Loaded]
+    watched: Callable[[], list[Path]] | None
     version: VersionInfo
 
 
@@ -97,6 +104,8 @@ class Daemon:
             await services.start(self._listener.serve)
             services.start_soon(self._control.run, self._stopping)
             services.start_soon(self._preload)
+            if self._options.watched is not None:
+                services.start_soon(watch, self._options.watched, self._reload)
             await self._shut_down()
             services.cancel_scope.cancel("drained")
 

@@ -1,0 +1,104 @@
+"""The house: imports point one way, and frameworks stay in the rooms that need them."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parents[1] / "llamaswap"
+
+#: Each room, and what it may import besides itself, the standard library and `errors`. Top-level modules are rooms too.
+MAY_IMPORT: dict[str, set[str]] = {
+    "errors": set(),
+    "config": set(),
+    "schedule": {"config"},
+    "telemetry": {"config"},
+    "models": {"config", "schedule"},
+    "refusals": {"schedule"},
+    "dispatcher": {"config", "schedule", "models", "refusals"},
+    "proxy": {"config", "models", "dispatcher"},
+    "runtime_dir": set(),
+    "control": {"config", "dispatcher", "telemetry", "proxy", "runtime_dir"},
+    "controlplane": {"control", "models"},
+    "gateway": {"config", "models", "proxy"},
+    "watch": set(),
+    "daemon": {
+        "config",
+        "control",
+        "controlplane",
+        "dispatcher",
+        "gateway",
+        "models",
+        "proxy",
+        "runtime_dir",
+        "schedule",
+        "telemetry",
+        "watch",
+    },
+    "flags": set(),
+    "verbs": {"config", "runtime_dir"},
+    "cli": {"config", "control", "daemon", "flags", "gateway", "runtime_dir", "verbs"},
+    "embedded": set(),
+    "__main__": {"cli"},
+    "__init__": set(),
+}
+#: Third-party packages, and the only places that may import them.
+HOMES: dict[str, set[str]] = {
+    "httptools": {"gateway/parser.py", "proxy/response.py", "models/health.py"},
+    "quart": {"control"},
+    "quart_trio": {"control"},
+    "hypercorn": {"control"},
+    "werkzeug": {"control", "proxy/forms.py"},
+    "yaml": {"config"},
+    "msgspec": {"proxy", "control"},
+    "rich": {"verbs"},
+    "xllamacpp": {"embedded"},
+}
+PURE = ("config", "schedule", "flags.py", "refusals.py", "errors.py", "gateway/parser.py", "gateway/rules.py")
+
+
+def modules() -> list[Path]:
+    return sorted(PACKAGE.rglob("*.py"))
+
+
+def imported(path: Path) -> Iterator[str]:
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def room_of(path: Path) -> str:
+    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+@pytest.mark.parametrize("path", modules(), ids=lambda p: str(p.relative_to(PACKAGE)))
+def test_imports_point_one_way(path: Path) -> None:
+    """A room imports only what lies below it."""
+    room = room_of(path)
+    allowed = MAY_IMPORT[room] | {room, "errors", "__version__"}
+    ours = {name.split(".")[1] for name in imported(path) if name.startswith("llamaswap.")}
+    assert ours <= allowed, f"{path.name} in {room} reaches into {sorted(ours - allowed)}"
+
+
+@pytest.mark.parametrize("path", modules(), ids=lambda p: str(p.relative_to(PACKAGE)))
+def test_frameworks_stay_in_their_rooms(path: Path) -> None:
+    """quart, hypercorn, httptools and the like are imported where the design says, and nowhere else."""
+    place = str(path.relative_to(PACKAGE))
+    for package in {name.split(".")[0] for name in imported(path)} & HOMES.keys():
+        assert any(place == home or place.startswith(f"{home}/") for home in HOMES[package]), f"{package} in {place}"
+
+
+def is_pure(path: Path) -> bool:
+    place = str(path.relative_to(PACKAGE))
+    return any(place == pure or place.startswith(f"{pure}/") for pure in PURE)
+
+
+@pytest.mark.parametrize("path", list(filter(is_pure, modules())), ids=lambda p: str(p.relative_to(PACKAGE)))
+def test_what_decides_does_not_do(path: Path) -> None:
+    """Pure rooms know neither Trio nor sockets nor the clock."""
+    place = str(path.relative_to(PACKAGE))
+    found = {name.split(".")[0] for name in imported(path)} & {"trio", "threading", "asyncio", "time", "logging"}
+    assert not found, f"{place} imports {found}"
