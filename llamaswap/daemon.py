@@ -77,6 +77,7 @@ class Daemon:
         self._stopping = trio.Event()
         self._hurry = trio.Event()
         self._signals_seen = 0
+        self._reloading = trio.Lock()
 
     async def run(self) -> None:
         """Serve until a signal ends it, in good order.
@@ -208,12 +209,16 @@ class Daemon:
         scope.cancel("hurried")
 
     async def _reload(self) -> None:
-        """Read the configuration again; a bad one changes nothing."""
-        try:
-            loaded = await trio.to_thread.run_sync(self._options.reload)
-        except LlamaSwapError as error:
-            log.warning("reload: the configuration is unchanged: %s", error)
-            return
+        """Read the configuration again; a bad one changes nothing. One after the other, so that the last one wins."""
+        async with self._reloading:
+            try:
+                loaded = await trio.to_thread.run_sync(self._options.reload)
+            except LlamaSwapError as error:
+                log.warning("reload: the configuration is unchanged: %s", error)
+                return
+            self._adopt(loaded)
+
+    def _adopt(self, loaded: Loaded) -> None:
         for problem in loaded.warnings:
             log.warning("config: %s", problem)
         if loaded.config.scheduler != self._config.scheduler:
