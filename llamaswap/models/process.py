@@ -144,11 +144,11 @@ class GuardedProcess:
 
     async def _converse(self, ours: socket.socket, start: bytes) -> None:
         """Orders out and reports in, until the guard closes its end. Closing ours is what tells the guard to mourn."""
-        with suppress(OSError), trio.socket.from_stdlib_socket(ours) as channel:
+        with trio.socket.from_stdlib_socket(ours) as channel:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(self._give_orders, channel, start)
                 inbox = Unpacker()
-                while data := await channel.recv(READ_BYTES):
+                while data := await receive(channel):
                     for message in inbox.feed(data):
                         self._take_report(*message)
                 nursery.cancel_scope.cancel("the guard has ended")
@@ -210,6 +210,14 @@ async def _abandon(guard: trio.Process) -> None:
     """The daemon is being torn down: give the guard its time, then leave a tree that cannot be killed to the kernel."""
     await trio.sleep(ABANDON_AFTER_S)
     guard.kill()
+
+
+async def receive(channel: trio.socket.SocketType) -> bytes:
+    """What came, or nothing at its end. A guard that was killed before it had read its orders resets the connection."""
+    try:
+        return await channel.recv(READ_BYTES)
+    except ConnectionError:
+        return b""
 
 
 async def send_all(channel: trio.socket.SocketType, data: bytes) -> None:
