@@ -73,6 +73,11 @@ class Room:
         """Those that serve many at once."""
         return [candidate for candidate in self.candidates() if not candidate.one_at_a_time]
 
+    def settle(self) -> list[str]:
+        """Wait a little for a quiet machine; returns what a reader must know when it did not come."""
+        busy = 0.0 if self.extent.quick else wait_for_quiet(5.0)
+        return [f"{busy:.0%} of the machine was used by others when this began"] if busy > 0.2 else []
+
     def compare(
         self,
         key: str,
@@ -87,12 +92,9 @@ class Room:
         """Measure *candidates* (default: all) in alternating rounds."""
         chosen = self.candidates() if candidates is None else candidates
         print(f"{title} ...", flush=True)
-        busy = 0.0 if self.extent.quick else wait_for_quiet(5.0)
+        remarks = self.settle()
         rows = interleave(chosen, rounds or self.extent.rounds, take)
-        table = Table(key, title, columns, rows, reference_among(rows, reference))
-        if busy > 0.2:
-            table.remarks.append(f"{busy:.0%} of the machine was used by others when this began")
-        return table
+        return Table(key, title, columns, rows, reference_among(rows, reference), remarks)
 
 
 def write_bodies(workdir: Path) -> None:

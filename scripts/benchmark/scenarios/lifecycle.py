@@ -66,13 +66,14 @@ def start(room: Room) -> list[Table]:
     names = [name for name in FRESH if name in room.launches]
     rows: dict[str, list[Sample]] = {"import trio": [], **{name: [] for name in names}}
     print("B9 start-up ...", flush=True)
+    remarks = room.settle()
     for number in range(2 if room.extent.quick else 9):
         for name in rows if number % 2 == 0 else reversed(rows):
             took = _import_trio_s(room) if name == "import trio" else _start_s(room.launches[name])
             rows[name].append({"start_ms": took * 1000})
     columns = [Column("start_ms", "first 200 after ms", 1)]
     remark = "the unit is `python -c 'import trio'`, spawned to ended"
-    return [Table("start", "B9 start-up until /health", columns, rows, "import trio", [remark])]
+    return [Table("start", "B9 start-up until /health", columns, rows, "import trio", [remark, *remarks])]
 
 
 def _import_trio_s(room: Room) -> float:
@@ -92,10 +93,9 @@ def memory(room: Room) -> list[Table]:
     print("B9 memory ...", flush=True)
     room.dismiss()  # what two instances share would count by half
     rows: dict[str, list[Sample]] = {}
-    for name in FRESH:
-        if name in room.launches:
-            with room.launches[name]() as candidate:
-                rows[name] = [_memory_of(room, candidate)]
+    for name in [name for name in FRESH for _ in range(1 if room.extent.quick else 3) if name in room.launches]:
+        with room.launches[name]() as candidate:
+            rows.setdefault(name, []).append(_memory_of(room, candidate))
     columns = [Column("rest_kib", "at rest, KiB", 0), Column("after_kib", "after load, KiB", 0)]
     return [Table("memory", "B9 memory (PSS) at rest and after load", columns, rows, reference_among(rows))]
 

@@ -4,12 +4,13 @@ import random
 import socket
 import subprocess
 import time
+from collections.abc import Callable
 from contextlib import ExitStack
-from pathlib import Path
+from functools import partial
 
 from benchmark.candidates import Launcher
 from benchmark.measure import Column, Sample, Table
-from benchmark.processes import BenchError, end, free_port, is_healthy, running, wait_healthy
+from benchmark.processes import BenchError, counters, end, free_port, is_healthy, running, wait_healthy
 from benchmark.room import Room
 
 MODELS = ("cold-a", "cold-b")
@@ -27,24 +28,27 @@ def own_cost(room: Room) -> list[Table]:
     print("swap's own cost ...", flush=True)
     loads = [random.Random(number).uniform(50, 400) for number in range(3 if room.extent.quick else 17)]
     rows: dict[str, list[Sample]] = {"by hand": [], "ours": []}
+    remarks = room.settle()
+    model = _ColdModel(room.launcher)
     with ExitStack() as stack:
-        daemon = stack.enter_context(_Daemon(room.launcher))
-        hand = stack.enter_context(_Hand(room.launcher))
+        hand = stack.enter_context(_Hand(model))
+        daemon = stack.enter_context(_Daemon(model, room.launcher))
         for number, load_ms in enumerate(loads):
-            turn = number % 2
-            by_hand = hand.swap_ms(load_ms)
-            ours = daemon.swap_ms(MODELS[turn], load_ms)
-            rows["by hand"].append({"swap_ms": by_hand, "load_ms": load_ms})
-            rows["ours"].append({"swap_ms": ours, "load_ms": load_ms, "own_ms": ours - by_hand})
-    first = 1  # the first round finds nothing loaded on either side
-    rows = {name: samples[first:] for name, samples in rows.items()}
+            model.set_load(load_ms)
+            rows["by hand"].append(model.timed(hand.swap, load_ms))
+            rows["ours"].append(model.timed(partial(daemon.swap, MODELS[number % 2]), load_ms))
+    rows = {name: samples[1:] for name, samples in rows.items()}  # the first round finds nothing loaded
+    for ours, by_hand in zip(rows["ours"], rows["by hand"], strict=True):
+        ours["own_ms"] = ours["swap_ms"] - by_hand["swap_ms"]
     columns = [
-        Column("load_ms", "load ms", 0, as_ratio=False),
         Column("swap_ms", "first byte after ms", 1, as_ratio=False),
+        Column("spawn_ms", "old gone, new spawned ms", 1, as_ratio=False),
+        Column("load_ms", "load ms", 0, as_ratio=False),
+        Column("notice_ms", "listening to first byte ms", 1, as_ratio=False),
         Column("own_ms", "own cost ms", 1, as_ratio=False),
     ]
     worst = max(sample["own_ms"] for sample in rows["ours"])
-    remarks = [f"own cost: median of {len(rows['ours'])} swaps, worst {worst:.1f} ms"]
+    remarks.append(f"own cost: median of {len(rows['ours'])} swaps, worst {worst:.1f} ms")
     return [Table("swap", "Swap's own cost", columns, rows, None, remarks)]
 
 
@@ -58,44 +62,61 @@ def _first_byte(port: int, model: str) -> None:
             raise BenchError(f"the cold model was answered with {answer[:200]!r}")
 
 
-class _Daemon:
-    """A daemon with two models whose load time is read from a file at each start."""
+class _ColdModel:
+    """The command both sides start: a stub whose load time is read from a file, and which leaves word of its port."""
 
     def __init__(self, launcher: Launcher) -> None:
-        self._launcher = launcher
-        self._stack = ExitStack()
+        self._load = launcher.workdir / "cold-load"
+        self._port = launcher.workdir / "cold-port"
+        self.script = launcher.workdir / "cold-model"
+        stub, load, port = launcher.tools.stub, self._load, self._port
+        self.script.write_text(f'#!/bin/sh\necho "$2" >"{port}"\nexec "{stub}" --load-ms "$(cat "{load}")" "$@"\n')
+        self.script.chmod(0o755)
+        self.set_load(0)
+
+    def set_load(self, milliseconds: float) -> None:
+        self._load.write_text(str(round(milliseconds)))
+
+    def timed(self, swap: Callable[[], None], load_ms: float) -> Sample:
+        """How long *swap* takes, and its parts: by the stub's own account of the moment it began to listen."""
+        began = time.monotonic_ns()
+        swap()
+        ended = time.monotonic_ns()
+        bound = counters(int(self._port.read_text()))["bound_ns"]
+        spawned = bound - round(load_ms) * 1_000_000
+        parts = {"swap_ms": ended - began, "spawn_ms": spawned - began, "notice_ms": ended - bound}
+        return {"load_ms": load_ms, **{name: nanoseconds / 1e6 for name, nanoseconds in parts.items()}}
+
+
+class _Daemon:
+    """A daemon with two such models."""
+
+    def __init__(self, model: _ColdModel, launcher: Launcher) -> None:
+        models = {name: [str(model.script), "--port", "${PORT}"] for name in MODELS}
+        config = launcher.write_config("cold", models, free_port(), 1)
         self._port = free_port()
-        self._load = launcher.workdir / "load-ms"
-        self._load.write_text("0")
+        self._argv = launcher.daemon(config, self._port)
+        self._log = launcher.log("cold")
+        self._stack = ExitStack()
 
     def __enter__(self) -> "_Daemon":
-        script = self._launcher.workdir / "cold-model"
-        script.write_text(f'#!/bin/sh\nexec "{self._launcher.tools.stub}" --load-ms "$(cat {self._load})" "$@"\n')
-        script.chmod(0o755)
-        models = {model: [str(script), "--port", "${PORT}"] for model in MODELS}
-        config = self._launcher.write_config("cold", models, free_port(), 1)
-        log = self._launcher.log("cold")
-        process = self._stack.enter_context(running(self._launcher.daemon(config, self._port), log))
-        wait_healthy(process, self._port, log)
+        process = self._stack.enter_context(running(self._argv, self._log))
+        wait_healthy(process, self._port, self._log)
         return self
 
     def __exit__(self, *_: object) -> None:
         self._stack.close()
 
-    def swap_ms(self, model: str, load_ms: float) -> float:
-        self._load.write_text(str(round(load_ms)))
-        began = time.perf_counter()
+    def swap(self, model: str) -> None:
         _first_byte(self._port, model)
-        return (time.perf_counter() - began) * 1000
 
 
 class _Hand:
-    """The same two commands, started by this process and probed every millisecond."""
+    """The same command, started by this process and probed every millisecond."""
 
-    def __init__(self, launcher: Launcher) -> None:
-        self._launcher = launcher
+    def __init__(self, model: _ColdModel) -> None:
+        self._model = model
         self._old: subprocess.Popen[bytes] | None = None
-        self._load: Path = launcher.workdir / "load-ms"
 
     def __enter__(self) -> "_Hand":
         return self
@@ -104,17 +125,14 @@ class _Hand:
         if self._old:
             end(self._old, 5.0)
 
-    def swap_ms(self, load_ms: float) -> float:
-        self._load.write_text(str(round(load_ms)))
-        port = free_port()
-        began = time.perf_counter()
+    def swap(self) -> None:
         if self._old:
             end(self._old, 5.0)
-        argv = [str(self._launcher.workdir / "cold-model"), "--port", str(port)]
+        port, limit = free_port(), time.monotonic() + 20
+        argv = [str(self._model.script), "--port", str(port)]
         self._old = subprocess.Popen(argv, stdin=subprocess.DEVNULL, start_new_session=True)
         while not is_healthy(port):
-            if self._old.poll() is not None or time.perf_counter() - began > 20:
+            if self._old.poll() is not None or time.monotonic() > limit:
                 raise BenchError("the model started by hand did not come up")
             time.sleep(0.001)
         _first_byte(port, MODELS[0])
-        return (time.perf_counter() - began) * 1000
