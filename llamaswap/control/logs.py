@@ -1,6 +1,7 @@
 """The logs over HTTP: history at once, or history and then live until the client or the daemon goes."""
 
 import math
+import random
 from contextlib import ExitStack
 from types import TracebackType
 
@@ -14,9 +15,9 @@ from llamaswap.control.context import ControlContext
 from llamaswap.errors import BadRequestError
 from llamaswap.telemetry.monitor import Monitor, Subscription
 
-#: At most ten pieces a second to each reader; in between they gather. A hundred readers of a flood must not cost the
-#: tokens their event loop: each piece takes the framework some 0.3 ms, however small it is.
-_REST_S = 0.1
+#: After each piece a reader gets nothing for so long, from a range so that readers do not march in step. A hundred
+#: readers of a flood must not cost the tokens their event loop: a piece takes the framework 0.3 ms, however small.
+_REST_S = 0.1, 0.2
 
 
 def add_log_routes(app: Quart, context: ControlContext) -> None:
@@ -73,7 +74,7 @@ class LiveLog(ResponseBody):
             piece = await self._subscription.receive()
         except trio.EndOfChannel:
             raise StopAsyncIteration from None
-        self._rested_at = trio.current_time() + _REST_S
+        self._rested_at = trio.current_time() + random.uniform(*_REST_S)
         return piece
 
 

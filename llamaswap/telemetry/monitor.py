@@ -10,10 +10,11 @@ from typing import Self
 
 import trio
 
-#: What a monitor remembers, and what one reader may leave untaken. A reader holds the piece it is sending and what
-#: arrives meanwhile, so twice the second figure, or history and one of it, stays below 256 KiB.
+#: What a monitor remembers, what one reader may leave untaken, and what it gets at once. Of a piece being sent two
+#: copies exist, so history (or what is untaken) and twice a piece must stay below 256 KiB.
 HISTORY_BYTES = 100 * 1024
-PENDING_BYTES = 96 * 1024
+PENDING_BYTES = 64 * 1024
+PIECE_BYTES = 64 * 1024
 
 #: How far history may grow before it is cut back; trades a little memory for one move of bytes per 32 KiB written.
 _SLACK_BYTES = 32 * 1024
@@ -26,7 +27,7 @@ def dropped_marker(dropped_bytes: int, *, at_line_start: bool) -> bytes:
 
 
 class Subscription:
-    """One reader's live copy. Iterate it; each piece is everything that came since the last one.
+    """One reader's live copy. Iterate it; each piece is everything that came since the last one, up to 64 KiB.
 
     Iteration ends when the monitor is closed, after what was written before. Cancelling a wait loses nothing.
     For one task.
@@ -81,11 +82,12 @@ class Subscription:
         self._ready.unpark_all()
 
     def _take(self) -> bytes:
-        piece, self._pending = self._pending, bytearray()
-        if self._dropped_bytes:
+        piece = bytes(self._pending[:PIECE_BYTES])
+        del self._pending[:PIECE_BYTES]
+        if self._dropped_bytes and not self._pending:
             piece += dropped_marker(self._dropped_bytes, at_line_start=not piece or piece.endswith(b"\n"))
             self._dropped_bytes = 0
-        return bytes(piece)
+        return piece
 
 
 class Monitor:

@@ -4,7 +4,7 @@ import pytest
 import trio
 import trio.testing
 
-from llamaswap.telemetry.monitor import HISTORY_BYTES, Monitor
+from llamaswap.telemetry.monitor import HISTORY_BYTES, PIECE_BYTES, Monitor
 
 
 def test_history_is_the_last_bytes_in_order() -> None:
@@ -80,6 +80,16 @@ async def test_what_a_slow_reader_misses_is_counted_where_it_is_missing() -> Non
         monitor.write(b"more\n")
         assert await slow.receive() == b"more\n"
     assert monitor.history() == b"12345678abcdef\nmore\n"
+
+
+async def test_what_waits_comes_in_pieces_and_the_marker_after_them() -> None:
+    monitor = Monitor()
+    monitor.write(b"h" * HISTORY_BYTES)
+    with monitor.subscribe(history=True) as reader:
+        monitor.write(b"live\n")
+        pieces = [await reader.receive() for _ in range(2)]
+    assert max(map(len, pieces)) <= PIECE_BYTES + 100
+    assert b"".join(pieces) == b"h" * HISTORY_BYTES + "\n— 5 bytes dropped —\n".encode()
 
 
 async def test_a_piece_larger_than_the_queue_is_marked() -> None:
