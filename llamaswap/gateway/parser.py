@@ -11,7 +11,8 @@ import httptools
 
 from llamaswap.proxy.request import Request
 
-#: All header bytes of one request, and the number of headers; beyond either the answer is 431.
+#: All header bytes of one request, and the number of headers; beyond either the answer is 431. The same bytes may pass
+#: inside a chunked body without adding to it: chunk extensions, trailers.
 MAX_HEAD_BYTES = 1 << 20
 MAX_HEADERS = 1000
 #: A body whose length is known and above this goes around the parser.
@@ -69,8 +70,7 @@ class RequestParser:
             data = self._feed_once(data)
 
     def _feed_once(self, data: bytes) -> bytes:
-        if not self._in_body:
-            self._head_bytes += len(data)
+        self._head_bytes += len(data)
         rest = b""
         try:
             self._parser.feed_data(data)
@@ -80,8 +80,8 @@ class RequestParser:
         except httptools.HttpParserError as error:
             if self._error is None:
                 self._error = 400, f"malformed HTTP request: {error}"
-        if self._error is None and not self._in_body and self._head_bytes > MAX_HEAD_BYTES:
-            self._error = 431, f"request head exceeds {MAX_HEAD_BYTES} bytes"
+        if self._error is None and self._head_bytes > MAX_HEAD_BYTES:
+            self._error = 431, f"request head or trailer exceeds {MAX_HEAD_BYTES} bytes"
         if self._error is not None:
             self._refuse(*self._error)
         elif self._in_body and self.current is not None:
@@ -144,6 +144,9 @@ class RequestParser:
         request = self.current
         if request is None or self._in_body or self._resumed is not None or self._error is not None:
             return  # among others a trailer: its fields mean nothing to us, and none is passed on
+        if len(request.headers) == MAX_HEADERS:
+            self._error = 431, f"more than {MAX_HEADERS} headers"
+            return
         lower = name.lower()
         request.headers.append((lower, name, value))
         known = request.known
@@ -171,6 +174,7 @@ class RequestParser:
             self.requests.append(request)
 
     def on_body(self, body: bytes) -> None:
+        self._head_bytes = 0
         if self.current is not None and self._error is None:
             self.current.body += body
 
@@ -192,8 +196,6 @@ def _check(request: Request, version: str) -> tuple[int, str] | None:
         return 505, f"HTTP version {version} is not served here"
     if b"host" not in request.known and not request.http10:
         return 400, "missing Host header"
-    if len(request.headers) > MAX_HEADERS:
-        return 431, f"more than {MAX_HEADERS} headers"
     if request.method == b"CONNECT":
         return 405, "CONNECT is not served here"
     return _check_framing(request) or _check_target(request) or _check_upgrade(request)
