@@ -1,6 +1,6 @@
 /* A model server that does nothing, quickly: the upstream of every candidate in the benchmark.
  *
- *   stub --port N [--load-ms N] [--max-seconds N]
+ *   stub --port N [--load-ms N] [--max-seconds N] [--say LINE]
  *
  * POST or GET, any path          350 bytes of JSON
  * ... ?n=N&us=GAP                N server-sent events, GAP microseconds apart (0: as fast as they are taken), chunked;
@@ -9,7 +9,8 @@
  * GET /health                    200
  * GET /counters                  requests, connections that carried one, answers whose client left early, and when
  *
- * One thread, epoll, listens on 127.0.0.1 only. --load-ms waits before listening, as a loading model does.
+ * One thread, epoll, listens on 127.0.0.1 only. --load-ms waits before listening, as a loading model does;
+ * --say prints LINE once it listens, as most model servers do.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -304,13 +305,15 @@ static int run_active(void) {
 
 int main(int argc, char **argv) {
     int port = 0, load_ms = 0, max_seconds = 7200;
+    const char *line = NULL;
     for (int i = 1; i + 1 < argc; i += 2) {
         if (!strcmp(argv[i], "--port")) port = atoi(argv[i + 1]);
         else if (!strcmp(argv[i], "--load-ms")) load_ms = atoi(argv[i + 1]);
+        else if (!strcmp(argv[i], "--say")) line = argv[i + 1];
         else if (!strcmp(argv[i], "--max-seconds")) max_seconds = atoi(argv[i + 1]);
     }
     if (port <= 0) {
-        fprintf(stderr, "usage: stub --port N [--load-ms N] [--max-seconds N]\n");
+        fprintf(stderr, "usage: stub --port N [--load-ms N] [--max-seconds N] [--say LINE]\n");
         return 2;
     }
     alarm((unsigned)max_seconds); /* never outlives a benchmark, whatever happens to its driver */
@@ -331,6 +334,7 @@ int main(int argc, char **argv) {
     epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
     int listener = listen_on(port);
+    if (line) puts(line), fflush(stdout);
     watch(listener, EPOLL_CTL_ADD, EPOLLIN);
     watch(timer_fd, EPOLL_CTL_ADD, EPOLLIN);
     for (int busy = 0;;) {

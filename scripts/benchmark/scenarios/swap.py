@@ -13,11 +13,13 @@ from benchmark.measure import Column, Sample, Table
 from benchmark.processes import BenchError, counters, end, free_port, is_healthy, running, wait_healthy
 from benchmark.room import Room
 
-MODELS = ("cold-a", "cold-b")
+SILENT, TALKING = "silent", "talking"
 
 
 def own_cost(room: Room) -> list[Table]:
-    """Two models in turns, each request finding the other one loaded; by hand the same with two bare processes.
+    """Two models in turns, each request finding the other one loaded; by hand the same with bare processes.
+
+    One model prints a line when it listens, as most servers do, which the daemon may take as a hint; one says nothing.
 
     Both sides stop the old model, start the new one and ask it; the loads take 50 to 400 ms, no multiple of any probe's
     step, the same on both sides in each round.
@@ -27,19 +29,21 @@ def own_cost(room: Room) -> list[Table]:
     room.dismiss()
     print("swap's own cost ...", flush=True)
     loads = [random.Random(number).uniform(50, 400) for number in range(3 if room.extent.quick else 17)]
-    rows: dict[str, list[Sample]] = {"by hand": [], "ours": []}
+    rows: dict[str, list[Sample]] = {"by hand": [], "ours": [], "ours, silent model": []}
     remarks = room.settle()
     model = _ColdModel(room.launcher)
     with ExitStack() as stack:
         hand = stack.enter_context(_Hand(model))
         daemon = stack.enter_context(_Daemon(model, room.launcher))
-        for number, load_ms in enumerate(loads):
+        for load_ms in loads:
             model.set_load(load_ms)
             rows["by hand"].append(model.timed(hand.swap, load_ms))
-            rows["ours"].append(model.timed(partial(daemon.swap, MODELS[number % 2]), load_ms))
+            rows["ours"].append(model.timed(partial(daemon.swap, TALKING), load_ms))
+            rows["ours, silent model"].append(model.timed(partial(daemon.swap, SILENT), load_ms))
     rows = {name: samples[1:] for name, samples in rows.items()}  # the first round finds nothing loaded
-    for ours, by_hand in zip(rows["ours"], rows["by hand"], strict=True):
-        ours["own_ms"] = ours["swap_ms"] - by_hand["swap_ms"]
+    for by_hand, *both in zip(*rows.values(), strict=True):
+        for ours in both:
+            ours["own_ms"] = ours["swap_ms"] - by_hand["swap_ms"]
     columns = [
         Column("swap_ms", "first byte after ms", 1, as_ratio=False),
         Column("spawn_ms", "old gone, new spawned ms", 1, as_ratio=False),
@@ -89,10 +93,11 @@ class _ColdModel:
 
 
 class _Daemon:
-    """A daemon with two such models."""
+    """A daemon with two such models, one of which says when it listens."""
 
     def __init__(self, model: _ColdModel, launcher: Launcher) -> None:
-        models = {name: [str(model.script), "--port", "${PORT}"] for name in MODELS}
+        argv = [str(model.script), "--port", "${PORT}"]
+        models = {SILENT: argv, TALKING: [*argv, "--say", "listening"]}
         config = launcher.write_config("cold", models, free_port(), 1)
         self._port = free_port()
         self._argv = launcher.daemon(config, self._port)
@@ -135,4 +140,4 @@ class _Hand:
             if self._old.poll() is not None or time.monotonic() > limit:
                 raise BenchError("the model started by hand did not come up")
             time.sleep(0.001)
-        _first_byte(port, MODELS[0])
+        _first_byte(port, SILENT)
