@@ -24,6 +24,7 @@ class ControlPlane:
     Attributes:
         upstream: Its socket, to which the data plane passes on what is not for a model.
         ready: Set while it answers there; another event after each failure.
+        ended: Set when it will answer no more, because the daemon stops.
     """
 
     def __init__(self, path: Path, context: ControlContext) -> None:
@@ -31,9 +32,16 @@ class ControlPlane:
         self._context = context
         self.upstream = Upstream("http://localhost", unix_path=str(path))
         self.ready = trio.Event()
+        self.ended = trio.Event()
 
     async def run(self, stopping: trio.Event) -> None:
         """Serve until *stopping* is set. Never raises for a failure of the control plane."""
+        try:
+            await self._keep_serving(stopping)
+        finally:
+            self.ended.set()
+
+    async def _keep_serving(self, stopping: trio.Event) -> None:
         retry_s = _FIRST_RETRY_S
         while not stopping.is_set():
             try:

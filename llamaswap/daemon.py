@@ -202,6 +202,7 @@ class Daemon:
         with trio.move_on_after(FLUSH_S):
             while self._listener.open_connections:
                 await self._listener.changed()
+            await self._control.ended.wait()  # who follows a log over its socket gets the stream's end
         self._listener.close()
 
     async def _cancel_when_hurried(self, scope: trio.CancelScope) -> None:
@@ -227,5 +228,6 @@ class Daemon:
         self._plane.rules = self._rules(loaded.config)
         self._site.stall_s = loaded.config.stall_timeout
         self._hub.configure(loaded.config.log_level, loaded.config.log_time_format)
+        self._hub.keep_only(frozenset(loaded.config.models))
         self._dispatcher.replace_config(loaded.config)
         log.info("reload: done models=%d", len(loaded.config.models))
