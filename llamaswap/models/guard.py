@@ -99,6 +99,8 @@ class Guard:
         self._report("swept", str(len(self._killed)))
 
     def _timeout_ms(self) -> float | None:
+        if self._leader_gone and not self._adopts:
+            return 50.0  # what others are the parents of ends without a signal to us
         if self._kill_at == NEVER:
             return None
         return max(0.0, self._kill_at - time.monotonic()) * 1000 + 1

@@ -34,6 +34,8 @@ READ_BYTES = 65536
 LAST_READ_BYTES = 1 << 20
 #: An orphaned guard needs 1 s and the kernel's time for SIGKILL.
 ABANDON_AFTER_S = 8.0
+#: How long after the kill time a guard must have ended, or said who is stuck (which it does after 5 s).
+TRUST_S = 6.0
 
 
 class GuardedProcess:
@@ -55,6 +57,7 @@ class GuardedProcess:
         self._guard: trio.Process | None = None
         self._leader = 0
         self._leader_gone = False
+        self._stuck = False
         self._draining = trio.CancelScope()
         #: `run` returned although something of the tree survives SIGKILL.
         self.abandoned = False
@@ -158,10 +161,20 @@ class GuardedProcess:
             if not self._hurried.is_set():
                 await send_all(channel, start)
             while True:
-                await self._hurried.wait()
+                await self._wait_for_hurry()
                 self._hurried = trio.Event()
                 grace = max(0.0, self._kill_at - trio.current_time())
                 await send_all(channel, pack("stop", f"{grace:.3f}", *self._stop_command))
+
+    async def _wait_for_hurry(self) -> None:
+        """Until there is a new kill time. A guard that lets one pass by far without a word is replaced by the sweep."""
+        with trio.move_on_at(self._kill_at + TRUST_S):
+            await self._hurried.wait()
+            return
+        if self._guard and not self._stuck:
+            logger.warning("guard process does not act, killing it life=%s", self._command.env[LIFE])
+            self._guard.kill()
+        await self._hurried.wait()
 
     def _take_report(self, kind: str, *fields: str) -> None:
         match kind:
@@ -174,6 +187,7 @@ class GuardedProcess:
                 self._leader_gone = True
                 self._hear(LeaderExited(describe_ending(*fields)))
             case "stuck":
+                self._stuck = True
                 self._hear(Stuck(tuple(int(field) for field in fields if field)))
             case "stopper":
                 level = logging.DEBUG if fields == ("code", "0") else logging.WARNING
@@ -188,7 +202,11 @@ class GuardedProcess:
         with self._draining:
             while True:
                 await trio.lowlevel.wait_readable(descriptor)
-                if not (data := os.read(descriptor, READ_BYTES)):
+                try:
+                    data = os.read(descriptor, READ_BYTES)
+                except BlockingIOError:  # readiness is a hint, not a promise
+                    continue
+                if not data:
                     return
                 self._output(data)
 

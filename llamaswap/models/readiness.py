@@ -1,7 +1,7 @@
 """From "the process exists" to "it answers 200 itself": the probing half of a model's start."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
 import trio
@@ -37,7 +37,7 @@ class Stir:
         return moved
 
 
-async def wait_until_healthy(probe: HealthProbe, stir: Stir, is_ours: Callable[[], bool]) -> None:
+async def wait_until_healthy(probe: HealthProbe, stir: Stir, is_ours: Callable[[], Awaitable[bool]]) -> None:
     """Return as soon as *probe* gets a 200 from a listener that *is_ours* accepts. Bounded only from outside.
 
     Pauses grow from 5 ms to 100 ms and start over with each stir, so that readiness is seen within milliseconds.
@@ -50,7 +50,7 @@ async def wait_until_healthy(probe: HealthProbe, stir: Stir, is_ours: Callable[[
         with trio.move_on_after(ONE_CHECK_S):
             status = await probe.ask()
         if status == 200:
-            if is_ours():
+            if await is_ours():
                 return
             if not warned:
                 warned = True
@@ -63,12 +63,15 @@ async def wait_until_healthy(probe: HealthProbe, stir: Stir, is_ours: Callable[[
         pause = FIRST_PAUSE_S if stirred else min(pause * 1.5, LAST_PAUSE_S)
 
 
-def listens(port: int, leader: int, guard: int) -> bool:
+async def tree_listens(port: int, leader: int, guard: int) -> bool:
     """The tree of *guard* listens on *port*, or nobody can be shown to do so but a process we cannot look into."""
     inodes = listening_inodes(port)
     if not inodes or owner_among(inodes, [leader]):
         return True
+    return await trio.to_thread.run_sync(_no_stranger_listens, inodes, guard)  # walks the whole process table
+
+
+def _no_stranger_listens(inodes: set[str], guard: int) -> bool:
     table = process_table()
-    if owner_among(inodes, (row.pid for row in descendants(table, guard))):
-        return True
-    return owner_among(inodes, table) is None
+    tree = [row.pid for row in descendants(table, guard)]
+    return owner_among(inodes, tree) is not None or owner_among(inodes, table) is None

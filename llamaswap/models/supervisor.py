@@ -9,6 +9,7 @@ exactly one of `Exited` and `StartFailed`, and that only when nothing of the tre
 
 import logging
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Literal, Protocol
 
@@ -17,10 +18,10 @@ import trio
 from llamaswap.config.schema import ModelConfig
 from llamaswap.models.command import command_for, stop_command_for
 from llamaswap.models.health import HealthProbe
-from llamaswap.models.ports import describe_listener
+from llamaswap.models.ports import describe_listener, listening_inodes
 from llamaswap.models.process import GuardedProcess
 from llamaswap.models.proctable import read_process
-from llamaswap.models.readiness import Stir, listens, wait_until_healthy
+from llamaswap.models.readiness import Stir, tree_listens, wait_until_healthy
 from llamaswap.models.reports import LeaderExited, Report, Spawned, SpawnFailed, Stuck
 from llamaswap.schedule.events import Event, Exited, Life, Started, StartFailed, StopFailed
 
@@ -112,12 +113,10 @@ class ModelLife:
         except (OSError, ValueError) as error:
             self._failure = str(error)
             return
-        if self._spec.owns_port and probe is not None and not self._stop_asked:
+        if self._spec.owns_port and probe is not None and listening_inodes(probe.port):
             listener = await trio.to_thread.run_sync(describe_listener, probe.port)
             if listener is not None:
-                self._failure = (
-                    f"port {probe.port} is already in use by {listener}: stop that process, or choose another startPort"
-                )
+                self._failure = f"port {probe.port} is already in use by {listener}: stop it or change startPort"
                 return
         if self._stop_asked:
             return
@@ -139,7 +138,7 @@ class ModelLife:
             self._starting.deadline = trio.current_time() + timeout
             if probe is not None:
                 try:
-                    await wait_until_healthy(probe, self._stir, self._is_ours(probe))
+                    await wait_until_healthy(probe, self._stir, partial(self._answers_itself, probe.port))
                     if self._leader_is_dead():
                         await trio.sleep_forever()  # whoever answered, the report of its end is on the way
                 finally:
@@ -153,12 +152,10 @@ class ModelLife:
             logger.warning("model not ready in time model=%s timeout_s=%g", self._spec.id, timeout)
             self._end(FAILED_START_GRACE_S)
 
-    def _is_ours(self, probe: HealthProbe) -> Callable[[], bool]:
-        def is_ours() -> bool:
-            guard = self._process.guard_pid if self._process else None
-            return not self._spec.owns_port or not guard or listens(probe.port, self.pid or 0, guard)
-
-        return is_ours
+    async def _answers_itself(self, port: int) -> bool:
+        """Our tree listens on *port*, as far as can be known. A port that we did not give out may be anybody's."""
+        guard = self._process.guard_pid if self._process else None
+        return not self._spec.owns_port or not guard or await tree_listens(port, self.pid or 0, guard)
 
     def _leader_is_dead(self) -> bool:
         row = read_process(self.pid or 0)
@@ -201,6 +198,7 @@ class ModelLife:
         return self.state in ("stopping", "stopped")
 
     def _end(self, grace: float) -> None:
+        logger.info("model stopping model=%s grace_s=%g", self._spec.id, grace)
         self.state = "stopping"
         self._starting.cancel("stopping")
         if self._process is not None:

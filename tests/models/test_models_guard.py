@@ -65,6 +65,32 @@ async def test_killed_with_its_model_ready(lives: Lives, flags: list[str]) -> No
 
 
 @pytest.mark.processes
+async def test_suspended_while_its_model_is_to_stop(lives: Lives, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A guard that does not act is replaced by the sweep."""
+    monkeypatch.setattr("llamaswap.models.process.TRUST_S", 0.5)
+    run = lives.begin(lives.server("--setsid"))
+    await run.next_fact()
+    os.kill(guard_of(run), signal.SIGSTOP)
+    assert isinstance(await run.end(grace=0.2), Exited)
+    assert run.left_at_the_end == []
+
+
+@pytest.mark.processes
+async def test_without_a_subreaper_the_process_group_is_swept(lives: Lives, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What other systems have to do with."""
+    code = "from llamaswap.models import guard; guard.become_subreaper = lambda: False; guard.main()"
+    monkeypatch.setattr("llamaswap.models.process.GUARD", ("-c", f"import sys; sys.path.append(sys.argv[1]); {code}"))
+    for flags in (["--wrap", "--ignore-term"], []):
+        run = lives.begin(lives.server(*flags))
+        await run.next_fact()
+        assert isinstance(await run.end(grace=0.3), Exited)
+        assert run.left_at_the_end == []
+    run = lives.begin(lives.spec("sh", "-c", "sleep 60 & exit 3", check_endpoint="/health", unload_timeout=0.3))
+    assert isinstance(await run.next_fact(), StartFailed)
+    assert run.left_at_the_end == []
+
+
+@pytest.mark.processes
 async def test_killed_while_its_model_loads(lives: Lives) -> None:
     run = lives.begin(lives.server("--load", "20", "--setsid"))
     await run.spawned()
