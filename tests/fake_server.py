@@ -173,6 +173,7 @@ def answer(connection: Connection, request: Request) -> None:
 def answer_health(connection: Connection, request: Request) -> None:
     if ARGS.health_hang:
         time.sleep(86400)
+    connection.sent = -sys.maxsize  # --crash-at-byte counts answers to clients only
     status = ARGS.health_status if READY.is_set() else 503
     connection.reply(status, b'{"status":"ok"}' if status == 200 else b'{"status":"loading"}', method=request.method)
 

@@ -246,7 +246,7 @@ class Daemon:
         return Wire(socket.create_connection(("127.0.0.1", self.port), SLOWLY))
 
     def get(self, path: str, **headers: str) -> Answer:
-        return self.request("GET", path, **headers)
+        return self.request("GET", path, None, **headers)
 
     def request(self, method: str, path: str, body: bytes | None = None, **headers: str) -> Answer:
         """One exchange on a connection of its own. ``X_Name="v"`` becomes the header ``X-Name: v``."""
@@ -280,7 +280,7 @@ class Daemon:
         until(serving, f"a request being served by {model}")
 
     def entries(self, event: str = "request") -> list[dict[str, Any]]:
-        """The ledger: what reached the models (``request``), their starts (``start``), and ``violation``s of the lock."""
+        """The ledger: what reached the models (``request``), a ``start`` of theirs, a ``violation`` of the lock."""
         if not self.ledger.exists():
             return []
         lines = [json.loads(line) for line in self.ledger.read_text().splitlines()]
