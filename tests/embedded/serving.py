@@ -17,7 +17,7 @@ class Running:
 @contextmanager
 def serve(*flags: str, log: Path) -> Iterator[Running]:
     """Run the server on a free port until the block ends; the block starts once it says that it is ready."""
-    command = [sys.executable, "-m", "llamaswap.embedded", "-m", "smollm2", "--port", "0", "--threads", "2", *flags]
+    command = [sys.executable, "-m", "llamaswap.embedded", "-m", "smollm2", "--port", "0", "--threads", "1", *flags]
     with (
         log.open("wb") as errors,
         subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, text=True) as process,
