@@ -18,6 +18,7 @@ _MEANINGS = (
         'quote a value that starts with "? "',
     ),
     ("block sequence entries are not allowed", "a list item where none can stand", "put the list on lines of its own"),
+    ("maximum nesting depth", "nested too many levels deep", "no configuration needs that"),
     ("incompatible YAML document", "this version of YAML is not known", "remove the line %YAML"),
     ("undefined tag handle", "a value starts with an unknown tag", "quote a value that starts with !"),
     (

@@ -140,6 +140,7 @@ def test_broken_yaml_is_explained(text: str, place: str, what: str) -> None:
         "models: {a: {cmd: x, proxy: http://h, env: {TOKEN: hunter2}}}",
         "models: {a: {cmd: x, proxy: http://h, env: HF_TOKEN=hunter2}}",
         "apiKeys: [!!int hunter2]",
+        "models:\n  a:\n    env:\n    - 'HF_TOKEN=hunter2\n",
         "models: {a: {cmd: x, proxy: 'http://me:hunter2@h:8x'}}",
         "models: {a: {cmd: 'x --api-key hunter2 ${nope}', proxy: http://h}}",
     ],

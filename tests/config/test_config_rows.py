@@ -92,6 +92,8 @@ VALUES: list[tuple[int, str, Callable[[str], Any], Any]] = [
     ),
     (7, "StartPort: 6100", start_port, 5800),
     (8, "helthCheckTimeout: 900↵models: {a: ‹M›}", lambda t: models(t)["a"].health_check_timeout, 120.0),
+    (3, "x-a: &a {in: &a 6100}↵startPort: *a", start_port, 6100),  # 3.1: the latest definition of an anchor counts
+    (3, "x-a: &a 1↵x-b: &a 6100↵startPort: *a", start_port, 6100),
     (10, "startPort: 6100.9", start_port, 6100),
     (11, "startPort: 0x1770", start_port, 6000),
     (12, "startPort: 013560", start_port, 6000),
@@ -247,6 +249,7 @@ REFUSED: list[tuple[int, str, str]] = [
     (3, "plain words", "must hold a mapping"),  # upstream takes it for an empty file
     (6, "startPort: 6100↵startPort: 6100", "startPort: this key stands here twice"),
     (9, 'startPort: "6100"', "remove the quotes"),
+    (9, "startPort: true", "must be a whole number, not true or false"),
     (15, "globalTTL: 9223372036854775808", "must be a whole number"),
     (21, m('unlisted: "true"'), "must be true or false, not text"),
     (22, m("unlisted: 1"), "must be true or false, not a number"),

@@ -95,14 +95,14 @@ HOSTILE = {
     "alias bomb": _laughs(30),
     "merge bomb": "a0: &a0 {k0: 1}\n"
     + "\n".join(f"a{n}: &a{n} {{k{n}: 1, <<: [*a{n - 1}, *a{n - 1}]}}" for n in range(1, 60)),
-    "alias chain": "a0: &a0 {k: 1}\n" + "\n".join(f"a{n}: &a{n} {{k: *a{n - 1}}}" for n in range(1, 500)),
-    "merge chain": "a0: &a0 {k: 1}\n" + "\n".join(f"a{n}: &a{n} {{<<: *a{n - 1}}}" for n in range(1, 500)),
+    "alias chain": "a0: &a0 {k: 1}\n" + "\n".join(f"a{n}: &a{n} {{k: *a{n - 1}}}" for n in range(1, 200)),
+    "merge chain": "a0: &a0 {k: 1}\n" + "\n".join(f"a{n}: &a{n} {{<<: *a{n - 1}}}" for n in range(1, 200)),
     "macro bomb": "macros:\n  m0: xxxxxxxxxx\n"
     + "\n".join(f"  m{n}: '{f'${{m{n - 1}}}' * 10}'" for n in range(1, 30))
     + "\nlogTimeFormat: '${m29}'\n",
     "many models of one macro": f"macros: {{m: '{'x' * 900_000}'}}\nmodels:\n"
     + "\n".join(f"  m{n}: {{cmd: '${{m}}', proxy: http://h}}" for n in range(500)),
-    "many values": "[" + "1," * 1_000_000 + "]",
+    "many values": "x-a: [" + "1," * 1_000_000 + "]",
     "many wrong keys": "\n".join(f"key{n}: 1" for n in range(20_000)) + "\nstartPort: x",
     "long key": "k" * 1_000_000 + ": 1\nstartPort: x",
     "long line": "a: '" + "x" * 1_000_000,
@@ -113,10 +113,21 @@ HOSTILE = {
 }  # fmt: skip
 
 
+#: Part of what is said of each; where there is none, several problems are found.
+REASONS = {
+    **dict.fromkeys(
+        ["deep lists", "deep maps", "deep blocks", "deep dashes", "alias chain", "merge chain"], "levels deep"
+    ),
+    **dict.fromkeys(["alias bomb", "merge bomb", "many values"], "more than 400000 values"),
+    **dict.fromkeys(["macro bomb", "many models of one macro"], "macros make this text too long"),
+    "NUL": "U.0000",
+}
+
+
 @pytest.mark.parametrize("name", HOSTILE)
 def test_hostile_texts_are_refused_in_bounded_time(name: str) -> None:
     started = time.monotonic()
-    with pytest.raises(ConfigError) as caught:
+    with pytest.raises(ConfigError, match=REASONS.get(name)) as caught:
         load_text(HOSTILE[name], "c.yaml", {})
     assert time.monotonic() - started < 20  # generous: the machine may be busy; the point is that it ends
     assert len(str(caught.value)) < 200_000
