@@ -1,7 +1,7 @@
 """A terminal gets colours only, wherever the pieces are cut."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from llamaswap.verbs.terminal import ColoursOnly, harmless
@@ -40,6 +40,7 @@ def test_an_endless_sequence_is_not_kept() -> None:
     assert b"x" * 5_000 in out + filter_.end()
 
 
+@settings(deadline=None)  # the machine may be busy
 @given(st.lists(st.binary(max_size=12) | st.sampled_from([b"\x1b", b"[", b"m", b"]0;", b"\x07", b"\x1b[31m"])))
 def test_nothing_but_colours_comes_through(pieces: list[bytes]) -> None:
     text = shown(*pieces).decode()
