@@ -17,14 +17,14 @@ def model() -> Path:
     return path
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def chat_server(model: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     log = tmp_path_factory.mktemp("chat") / "log"
     with serve("--ctx-size", "2048", "--temp", "0", "--alias", "smol", "--no-webui", log=log) as running:
         yield running
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def embedding_server(model: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     log = tmp_path_factory.mktemp("embedding") / "log"
     with serve("--ctx-size", "512", "--embeddings", "--pooling", "mean", log=log) as running:
