@@ -12,6 +12,7 @@ from typing import Any, NamedTuple, get_args
 from llamaswap.config.schema import ModelId
 from llamaswap.schedule.commands import Command, Refusal
 from llamaswap.schedule.events import Event, ModelRules
+from llamaswap.schedule.residents import State
 from llamaswap.schedule.serial import SerialScheduler
 
 VERSION = 1
@@ -49,7 +50,13 @@ def decode_command(plain: Mapping[str, Any]) -> Command:
     return command
 
 
-def head_line(models: Mapping[ModelId, ModelRules], *, parallel: int = 1, abort_orphan_loads: bool = False) -> str:
+def head_line(
+    models: Mapping[ModelId, ModelRules],
+    *,
+    parallel: int = 1,
+    abort_orphan_loads: bool = False,
+    residents: Iterable[tuple[ModelId, State]] = (),
+) -> str:
     """The first line, for a `SerialScheduler` made with these arguments."""
     return _line(
         {
@@ -58,6 +65,7 @@ def head_line(models: Mapping[ModelId, ModelRules], *, parallel: int = 1, abort_
             "models": _plain(models),
             "parallel": parallel,
             "abort_orphan_loads": abort_orphan_loads,
+            "residents": list(residents),
         }
     )
 
@@ -97,8 +105,12 @@ def _machine(line: str) -> SerialScheduler:
         plain = json.loads(line)
         if plain["journal"] != VERSION or plain["scheduler"] != "serial":
             raise _unreadable(line)
-        models = _rules(plain["models"])
-        return SerialScheduler(models, parallel=plain["parallel"], abort_orphan_loads=plain["abort_orphan_loads"])
+        return SerialScheduler(
+            _rules(plain["models"]),
+            parallel=plain["parallel"],
+            abort_orphan_loads=plain["abort_orphan_loads"],
+            residents=plain["residents"],
+        )
     except (KeyError, TypeError, json.JSONDecodeError) as error:
         raise _unreadable(line) from error
 
