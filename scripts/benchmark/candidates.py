@@ -1,6 +1,7 @@
 """What is compared: each candidate is a ``with`` block that starts it, waits until it answers, and ends it."""
 
 import json
+import shlex
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
@@ -93,7 +94,7 @@ class Launcher:
         settings = {"serial": {"parallel": parallel}}
         document = {
             "startPort": start_port,
-            "models": {model: {"cmd": " ".join(argv)} for model, argv in models.items()},
+            "models": {model: {"cmd": _command(argv)} for model, argv in models.items()},
             "routing": {"scheduler": {"use": "serial", "settings": settings}},
         }
         path.write_text(json.dumps(document, indent=1))
@@ -122,6 +123,11 @@ class Launcher:
         with running(argv, log, {**(env or {}), "PYTHONPATH": str(ROOT)}) as process:
             wait_healthy(process, port, log)
             yield Candidate(name, port, stub_port, process.pid, self.tools.stub, one_at_a_time)
+
+
+def _command(argv: list[str]) -> str:
+    """*argv* as one line; what the daemon is to fill in stays bare."""
+    return " ".join(word if word.startswith("${") else shlex.quote(word) for word in argv)
 
 
 Launch = Callable[[], AbstractContextManager[Candidate]]

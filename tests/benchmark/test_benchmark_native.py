@@ -1,6 +1,7 @@
 """The stub upstream and the measuring client, against each other: what they count must be true."""
 
 import json
+import shlex
 import shutil
 import socket
 import subprocess
@@ -90,7 +91,7 @@ def test_an_answer_other_than_200_is_an_error(tmp_path: Path) -> None:
 def test_cpu_counts_a_tree_without_its_stubs(tmp_path: Path) -> None:
     """The stub under a daemon is not the daemon's cost."""
     stub = compile_native("stub")
-    script = f"{stub} --port {free_port()} --max-seconds 60 & while :; do :; done"
+    script = f"{shlex.quote(str(stub))} --port {free_port()} --max-seconds 60 & while :; do :; done"
     with running(["sh", "-c", script], tmp_path / "log") as process:
         limit = time.monotonic() + 10
         while not any(map(_is_stub, tree(process.pid, Path("/nowhere")))):
