@@ -69,8 +69,11 @@ class UpstreamConnection:
         self._eager = self._tls or len(data) == RECV_BYTES
         return data
 
-    async def send(self, data: bytes | bytearray | memoryview) -> bool:
+    async def send(self, data: bytes | bytearray | memoryview, *, answered: bool = True) -> bool:
         """Write *data*.
+
+        Args:
+            answered: Whether an answer ends it: then nobody is reading one meanwhile.
 
         Returns:
             False when the server answers before it has taken everything: nothing more need be sent.
@@ -87,9 +90,9 @@ class UpstreamConnection:
             if sent == len(data):
                 return True
             data = memoryview(data)[sent:]
-        return await self._send_slices(memoryview(data))
+        return await self._send_slices(memoryview(data), answered)
 
-    async def _send_slices(self, rest: memoryview) -> bool:
+    async def _send_slices(self, rest: memoryview, answered: bool) -> bool:
         while rest:
             try:
                 sent = self.sock.send(rest[:SLICE_BYTES])
@@ -97,7 +100,7 @@ class UpstreamConnection:
                 with trio.move_on_after(1):
                     await trio.lowlevel.wait_writable(self._fd)
                     continue
-                if readable(self.sock):
+                if answered and readable(self.sock):
                     return False
                 continue
             self.sent += sent

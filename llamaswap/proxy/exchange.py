@@ -5,16 +5,15 @@ Nothing is forwarded that the parser has not accepted. An answer that breaks off
 that it cannot look whole. A request is sent again only if the upstream has taken nothing of it.
 """
 
-from contextlib import suppress
-
 import trio
 
 from llamaswap.errors import UpstreamError
 from llamaswap.models.upstream import Upstream, UpstreamConnection
 from llamaswap.proxy.heads import request_head, response_head
-from llamaswap.proxy.request import Client, Request
+from llamaswap.proxy.request import Client, ClientGoneError, Request
 from llamaswap.proxy.response import ResponseReader
 from llamaswap.proxy.tunnel import run_tunnel
+from llamaswap.proxy.upload import Upload
 
 Body = bytes | bytearray
 
@@ -43,13 +42,14 @@ async def exchange(
     connection = upstream.take_idle() or await upstream.open()
     reusable = False
     try:
-        if body is None and not request.complete:
-            reusable = await _exchange_streaming(request, client, connection, head)
+        streams = body is None and not request.complete
+        if body is None and request.complete:
+            body, request.body = request.body, bytearray()
+        connection, whole = await _send(upstream, connection, head, body or b"")
+        if streams and not request.upgrade:
+            reusable = await _exchange_streaming(request, client, connection)
         else:
-            if body is None:
-                body, request.body = request.body, bytearray()
-            connection = await _send(upstream, connection, head, body)
-            reusable = await _answer(request, client, connection)
+            reusable = await _answer(request, client, connection) and whole
     except OSError as error:
         raise _broken(client, error) from error
     finally:
@@ -59,46 +59,58 @@ async def exchange(
             connection.close()
 
 
-async def _send(upstream: Upstream, connection: UpstreamConnection, head: bytes, body: Body) -> UpstreamConnection:
-    """Send it all, on a new connection if the kept one turns out to be closed and has taken nothing."""
-    small = len(body) <= 65536
+async def _send(
+    upstream: Upstream, connection: UpstreamConnection, head: bytes, body: Body
+) -> tuple[UpstreamConnection, bool]:
+    """Send it all, on a new connection if the kept one turns out to be closed and has taken nothing.
+
+    Returns:
+        The connection, and whether it has taken everything: else it ends with this exchange.
+    """
     try:
-        whole = await connection.send(head + body if small else head)
+        return connection, await _write(connection, head, body)
     except OSError:
         if not connection.reused or connection.sent:
-            return connection  # the answer may be there already, or reading tells what went wrong
-        connection.close()
-        connection = await upstream.open()
-        whole = await connection.send(head + body if small else head)
-    if whole and not small:
-        with suppress(OSError):  # as above: a server may answer 413 and close without reading on
-            await connection.send(body)
-    return connection
-
-
-async def _exchange_streaming(request: Request, client: Client, connection: UpstreamConnection, head: bytes) -> bool:
-    """Both directions at once: the body as it comes, and the answer, which may begin before the body ends."""
-    await connection.send(head)
-    if request.upgrade:
-        return await _answer(request, client, connection)
-    async with trio.open_nursery() as nursery:
-        nursery.start_soon(_send_pieces, request, client, connection)
-        reusable = await _answer(request, client, connection)
-        nursery.cancel_scope.cancel("answered")
-    return reusable and request.complete
-
-
-async def _send_pieces(request: Request, client: Client, connection: UpstreamConnection) -> None:
+            return connection, False  # the answer may be there already, or reading tells what went wrong
+    connection.close()
+    connection = await upstream.open()
     try:
-        while (piece := await client.next_piece()) is not None:
-            if request.chunked:
-                await connection.send(b"%x\r\n%b\r\n" % (len(piece), bytes(piece)))
-            else:
-                await connection.send(piece)
-        if request.chunked:
-            await connection.send(b"0\r\n\r\n")
+        return connection, await _write(connection, head, body)
     except OSError:
-        return  # the reading side sees what became of the connection
+        return connection, False
+    except BaseException:
+        connection.close()
+        raise
+
+
+async def _write(connection: UpstreamConnection, head: bytes, body: Body) -> bool:
+    if len(body) <= 65536:
+        return await connection.send(head + body)
+    return await connection.send(head) and await connection.send(body)
+
+
+async def _exchange_streaming(request: Request, client: Client, connection: UpstreamConnection) -> bool:
+    """Both directions at once: the body as it comes, and the answer, which may begin before the body ends."""
+    upload = Upload()
+    failure: Exception | None = None
+    reusable = answered = False
+
+    async def send_up(scope: trio.CancelScope) -> None:
+        await upload.run(request, client, connection)
+        if upload.failure is not None:
+            scope.cancel("the client's body broke off")
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(send_up, nursery.cancel_scope)
+        try:
+            reusable = await _answer(request, client, connection)
+            answered = True
+        except (OSError, UpstreamError, BrokenAnswerError, ClientGoneError) as error:
+            failure = error
+        nursery.cancel_scope.cancel("answered")
+    if not answered and (failure := failure or upload.failure):
+        raise failure  # here, since a nursery would wrap it
+    return reusable and upload.whole
 
 
 async def _answer(request: Request, client: Client, connection: UpstreamConnection) -> bool:
@@ -113,8 +125,9 @@ async def _answer(request: Request, client: Client, connection: UpstreamConnecti
         if not data:
             raise UpstreamError("upstream proxy error: the server closed the connection without an answer")
         reader.feed_head(data)
-    if reader.interim and not request.http10:
-        await client.send(reader.interim)
+        if reader.interim and not request.http10:
+            await client.send(reader.interim)
+        reader.interim = b""
     if reader.status == 101:
         return await _upgrade(request, client, connection, reader)
     return await _relay(request, client, connection, reader)
@@ -122,12 +135,12 @@ async def _answer(request: Request, client: Client, connection: UpstreamConnecti
 
 async def _relay(request: Request, client: Client, connection: UpstreamConnection, reader: ResponseReader) -> bool:
     status, piece = reader.status, reader.body_start
-    if reader.chunked:
-        framing = b"" if request.http10 else b"Transfer-Encoding: chunked"
-    elif reader.length is None and status not in _NO_BODY and request.method != b"HEAD" and not request.http10:
-        framing = b"Transfer-Encoding: chunked"
-    else:
-        framing = b""
+    framing = b""
+    if status not in _NO_BODY and not request.http10:
+        frames = reader.chunked or (reader.length is None and request.method != b"HEAD")
+        framing = b"Transfer-Encoding: chunked" if frames else b""
+    if request.http10:
+        client.finish_then_close()
     closes = client.closes
     head = response_head(status, reader.reason, reader.headers, framing, closes=closes or request.http10)
     client.head_sent, client.status = True, status
@@ -136,8 +149,6 @@ async def _relay(request: Request, client: Client, connection: UpstreamConnectio
         return reader.complete and reader.keep_alive and not reader.surplus and request.method != b"HEAD"
     if reader.length is not None:
         return await _relay_length(client, connection, reader, head, piece)
-    if request.http10:
-        client.finish_then_close()
     if reader.chunked:
         return await _relay_chunked(client, connection, reader, head, piece, unframe=request.http10)
     await _relay_to_end(client, connection, head, piece, chunk=not request.http10)

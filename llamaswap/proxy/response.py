@@ -14,7 +14,7 @@ class ResponseReader:
     Attributes:
         head_done: The final head is complete; `status`, `reason`, `headers`, `length`, `chunked` are set.
         body_start: What followed the final head in the piece that completed it.
-        interim: Bytes of informational heads that came before (100 left out), to be passed on as they are.
+        interim: Bytes of informational heads (100 left out) to be passed on as they are; whoever does empties it.
         complete: The answer's end was seen.
         surplus: The upstream sent bytes beyond the end of its answer.
         bodies: Body bytes with the chunk framing taken off; collected only with `unframe`.
@@ -30,6 +30,7 @@ class ResponseReader:
         self._ends = 0
         self._skip_100: list[bool] = []
         self._trailers = False
+        self._odd_encoding = False
         self.status = 0
         self.reason = b""
         self.headers: list[Header] = []
@@ -49,9 +50,8 @@ class ResponseReader:
         """
         self._raw = self._raw + data if self._raw else data
         self.feed(data)
-        if self.head_done:
-            self._split()
-        elif len(self._raw) > MAX_HEAD_BYTES:
+        self._split()
+        if not self.head_done and len(self._raw) > MAX_HEAD_BYTES:
             raise UpstreamError("upstream proxy error: the answer's head exceeds 1 MiB")
 
     def feed(self, data: bytes) -> None:
@@ -69,16 +69,24 @@ class ResponseReader:
                 self.surplus = True
             else:
                 raise UpstreamError(f"upstream proxy error: malformed answer: {error}") from error
+        if self._odd_encoding:
+            raise UpstreamError("upstream proxy error: malformed answer: unsupported Transfer-Encoding")
 
     def _split(self) -> None:
-        raw, start = self._raw, 0
         for skip in self._skip_100:
-            end = raw.index(b"\r\n\r\n", start) + 4
+            head = self._take_head()
             if not skip:
-                self.interim += raw[start:end]
-            start = end
-        self.body_start = raw[raw.index(b"\r\n\r\n", start) + 4 :]
-        self._raw = b""
+                self.interim += head
+        self._skip_100.clear()
+        if self.head_done:
+            self._take_head()
+            self.body_start, self._raw = self._raw, b""
+
+    def _take_head(self) -> bytes:
+        head, end, self._raw = self._raw.lstrip(b"\r\n").partition(b"\r\n\r\n")
+        if not end:
+            raise UpstreamError("upstream proxy error: malformed answer: its lines do not end in CR LF")
+        return head + end
 
     # -- llhttp's callbacks -----------------------------------------------------------------------------------------
 
@@ -110,7 +118,8 @@ class ResponseReader:
             if lower == b"content-length":
                 self.length = int(value)
             elif lower == b"transfer-encoding":
-                self.chunked = value.strip().lower() == b"chunked"
+                self.chunked = True
+                self._odd_encoding = self._odd_encoding or value.strip().lower() != b"chunked"
         self.head_done = True
 
     def on_body(self, body: bytes) -> None:
