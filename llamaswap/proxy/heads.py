@@ -19,6 +19,8 @@ _HOP_BY_HOP = frozenset(
 )
 #: Also written anew by us on the way up.
 _REWRITTEN = _HOP_BY_HOP | {b"content-length", b"expect", b"x-forwarded-for"}
+#: Without these the request would be another one, or none.
+_NEVER_DROPPED = frozenset((b"host",))
 _WITH_BODY = frozenset((b"POST", b"PUT", b"PATCH"))
 
 
@@ -32,7 +34,7 @@ def request_head(
         target: Path and query to ask for, if not the client's own.
         length: The body's length, if the body is at hand; else the client's framing is kept.
     """
-    drop = _drop(request.known.get(b"connection"), _REWRITTEN)
+    drop = _drop(request.known.get(b"connection"), _REWRITTEN) - _NEVER_DROPPED
     lines = [b"%b %b HTTP/1.1" % (request.method, _target(upstream, target or request.target))]
     lines += [b"%b: %b" % (name, value) for lower, name, value in request.headers if lower not in drop]
     if request.http10 and b"host" not in request.known:
@@ -64,8 +66,8 @@ def response_head(status: int, reason: bytes, headers: list[Header], framing: by
         framing: The line that says how long the body is, or empty when the headers or the connection's end say it.
         closes: Whether to announce that the connection ends after this answer.
     """
-    connection = next((value for lower, _, value in headers if lower == b"connection"), None)
-    drop = _drop(connection, _HOP_BY_HOP)
+    named = [value for lower, _, value in headers if lower == b"connection"]
+    drop = _drop(b",".join(named) if named else None, _HOP_BY_HOP)
     lines = [b"HTTP/1.1 %d %b" % (status, reason)]
     event_stream = False
     for lower, name, value in headers:
