@@ -14,6 +14,7 @@ import ssl
 import struct
 import termios
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 
 import trio
 
@@ -31,6 +32,9 @@ MAX_PIPELINED = 16
 #: Seconds: to complete a head; between two pieces of a body; between two requests; for a refused client to stop
 #: talking.
 HEAD_S, BODY_S, IDLE_S, LINGER_S = 60.0, 60.0, 600.0, 2.0
+
+#: Seconds between two looks for a hang-up while we do not read.
+HANGUP_POLL_S = 0.5
 
 _SCRATCH = memoryview(bytearray(256 * 1024))  # large bodies pass through here; nothing in it outlives one step
 
@@ -60,7 +64,8 @@ class Connection:
         self._appetite = APPETITE_BYTES
         self._paused = self._discarding = self._reset = False
         self._unframed = self._broken = self._closes = False
-        self._head_since = self._last_read = self._idle_since = site.now
+        self._head_since = self._last_read = self._idle_since = self._hungry_since = site.now
+        self._hungry = False
         self.scope = trio.CancelScope()
         self.head_sent = False
         self.status = 0
@@ -127,7 +132,10 @@ class Connection:
         receiving = self.parser.tunnel or self.parser.current
         if receiving is not None and len(receiving.body) > self._appetite:
             return True
-        return len(self.parser.requests) > MAX_PIPELINED
+        ahead = self.parser.requests
+        if not ahead:
+            return False
+        return len(ahead) > MAX_PIPELINED or sum(len(r.body) + r.head_bytes for r in ahead) > APPETITE_BYTES
 
     async def _pause(self) -> None:
         """Stop reading until somebody takes what is here; a hang-up must be seen all the same."""
@@ -137,20 +145,20 @@ class Connection:
         while self._full() and not self._discarding:
             if poll.poll(0):
                 self.scope.cancel("the client hung up")
-            with trio.move_on_after(1):
+            with trio.move_on_after(HANGUP_POLL_S):
                 await self._resume.wait()
         self._paused = False
 
     def overdue(self, now: float) -> bool:
-        """Whether the client keeps us waiting too long: for the rest of a head, of a body, or for its next request."""
-        parser = self.parser
-        if self._paused or parser.tunnel is not None:
-            return False
-        if parser.raw_left or parser.receiving_body:
-            return now - self._last_read > BODY_S
-        if parser.current is not None:
-            return now - self._head_since > HEAD_S
-        return self._request is None and now - max(self._idle_since, self._last_read) > IDLE_S
+        """Whether the client keeps us waiting too long: for the rest of a head, of a body, or for its next request.
+
+        Nothing that it might be doing ahead of time cuts an answer that is under way.
+        """
+        if self._request is not None:
+            return self._hungry and not self.head_sent and now - max(self._last_read, self._hungry_since) > BODY_S
+        if self.parser.current is not None:
+            return now - max(self._idle_since, self._head_since) > HEAD_S
+        return now - max(self._idle_since, self._last_read) > IDLE_S
 
     @property
     def idle(self) -> bool:
@@ -167,7 +175,7 @@ class Connection:
                     return
                 await self._arrived.wait()
             request = self._request = requests.popleft()
-            self.head_sent, self.status, self.bytes_sent = False, 0, 0
+            self.head_sent, self.status, self.bytes_sent, self._hungry = False, 0, 0, False
             self._closes, self._appetite = False, APPETITE_BYTES
             await self._answer(request)
             self._request = None
@@ -191,7 +199,8 @@ class Connection:
 
     async def _say_goodbye(self) -> None:
         """Let a client that is still sending read our answer: closing with bytes unread would reset it away."""
-        unread = self.parser.current is not None or self.parser.dead or self.parser.raw_left
+        parser = self.parser
+        unread = parser.current is not None or parser.dead or parser.tunnel is not None
         if self._broken or not unread:
             return
         self._discarding = True
@@ -204,6 +213,9 @@ class Connection:
             await trio.sleep_forever()
 
     def _close(self) -> None:
+        if isinstance(self._sock, ssl.SSLSocket) and not self._broken:
+            with suppress(OSError, ValueError):
+                self._sock.unwrap()  # says that this end is no accident; nobody waits for the client's
         if self._reset or (self._broken and self._unframed):
             # No frame would show that something is missing, or nobody reads: a reset says it, and frees the memory.
             self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
@@ -269,16 +281,17 @@ class Connection:
         if not request.complete:
             self._appetite = limit
             await self._continue(request)
-            while not request.complete:
+            while not request.complete and len(request.body) <= limit:
                 await self._next_bytes(request)
-                if len(request.body) > limit:
-                    raise BodyTooLargeError(f"the request body exceeds the limit of {limit} bytes (maxRequestBody)")
             self._appetite = APPETITE_BYTES
+        if len(request.body) > limit:
+            raise BodyTooLargeError(f"the request body exceeds the limit of {limit} bytes (maxRequestBody)")
         body, request.body = request.body, bytearray()
         return body
 
     async def next_piece(self) -> bytearray | None:
         """See `Client.next_piece`."""
+        self._hungry = False
         request = self._request
         assert request is not None
         if not request.body and not request.complete:
@@ -287,6 +300,7 @@ class Connection:
                 await self._next_bytes(request)
         if not request.body:
             return None
+        request.known.pop(b"expect", None)
         piece, request.body = request.body, bytearray()
         self._resume.wake()
         return piece
@@ -295,14 +309,21 @@ class Connection:
         if request.refused:
             raise BadRequestError(request.refused[1])
         self._resume.wake()
+        if not self._hungry:
+            self._hungry, self._hungry_since = True, self._site.now
         await self._arrived.wait()
         if request.refused:
             raise BadRequestError(request.refused[1])
 
     async def _continue(self, request: Request) -> None:
-        """A client that waits for permission to send its body gets it when somebody wants the body."""
+        """A client that waits for permission to send its body gets it when somebody wants the body.
+
+        One that has begun by itself needs none, and behind an answer's head it would be part of the answer.
+        """
         expectation = request.known.pop(b"expect", None)
-        if expectation is not None and expectation.strip().lower() == b"100-continue" and not request.http10:
+        if expectation is None or request.http10 or request.body or self.head_sent:
+            return
+        if expectation.strip().lower() == b"100-continue":
             await self.send(b"HTTP/1.1 100 Continue\r\n\r\n")
             self.bytes_sent = 0
 

@@ -83,11 +83,15 @@ class Listener:
                     log.warning("cannot accept connections error=%r open=%d", error.strerror, len(self._connections))
                     await trio.sleep(_RETRY_S)
                 continue
-            client.setblocking(False)
-            client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            if self._tls is not None:
-                client = self._tls.wrap_socket(client, server_side=True, do_handshake_on_connect=False)
             host = str(address[0]).removeprefix("::ffff:")
+            try:
+                client.setblocking(False)
+                client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                if self._tls is not None:
+                    client = self._tls.wrap_socket(client, server_side=True, do_handshake_on_connect=False)
+            except OSError:  # gone already; and ssl complains about one that has left bytes behind
+                client.close()
+                continue
             connections.start_soon(self._fenced, Connection(client, host, self._site), name=f"client {host}")
 
     async def _fenced(self, connection: Connection) -> None:

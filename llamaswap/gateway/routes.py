@@ -72,7 +72,10 @@ class Plane:
         try:
             await self._answer(request, client)
         except LlamaSwapError as error:
-            await send_error(request, client, error)
+            if client.head_sent:
+                client.cut()
+            else:
+                await send_error(request, client, error)
         except BrokenAnswerError:
             client.cut()
         finally:
