@@ -20,10 +20,12 @@ def request_line(request: Request, client: Client, duration_s: float) -> str:
     protocol = "HTTP/1.0" if request.http10 else "HTTP/1.1"
     status = client.status if client.head_sent else CLIENT_CLOSED_REQUEST
     method = request.method.decode("latin-1")
-    return (
+    line = (
         f'Request {address.decode("latin-1")} "{method} {path} {protocol}" {status} {client.bytes_sent} "{agent}" '
         f"{duration(duration_s)}"
     )
+    # Whoever asks chooses most of this text; it must neither end the line nor steer a terminal.
+    return line if line.isprintable() else "".join(c if c.isprintable() else repr(c)[1:-1] for c in line)
 
 
 def duration(seconds: float) -> str:
