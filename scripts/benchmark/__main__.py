@@ -42,9 +42,7 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--python", default=sys.executable, help="the interpreter of our daemon (default: this one)")
     parser.add_argument("--soak", type=float, default=0.0, metavar="SECONDS", help="B15 for so long, and nothing else")
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write every sample")
-    parser.add_argument(
-        "--markdown", type=Path, metavar="FILE", help="also write the tables, over those in FILE"
-    )
+    parser.add_argument("--markdown", type=Path, metavar="FILE", help="also write the tables, over those in FILE")
     parser.add_argument("--record", type=Path, metavar="FILE", help="keep this run's ratios for --gate")
     parser.add_argument("--gate", type=Path, metavar="FILE", help="fail at 1.25 times the recorded ratio, twice")
     options = parser.parse_args(argv)
