@@ -53,7 +53,7 @@ from typing import assert_never
 from llamaswap.config.schema import ModelId
 from llamaswap.errors import ShuttingDownError, TooManyRequestsError
 from llamaswap.schedule.backoff import BackOff
-from llamaswap.schedule.commands import Command, Refusal, Reject, Unloaded
+from llamaswap.schedule.commands import Command, Refusal, Reject
 from llamaswap.schedule.events import (
     Arrived,
     Ask,
@@ -73,6 +73,7 @@ from llamaswap.schedule.events import (
 )
 from llamaswap.schedule.requests import Requests, Waiting
 from llamaswap.schedule.residents import Resident, Residents, ResidentView, State
+from llamaswap.schedule.unloads import Unloads
 
 
 class Scheduler(ABC):
@@ -87,7 +88,7 @@ class Scheduler(ABC):
         self._rules = dict(models)
         self._requests = Requests()
         self._residents = Residents()
-        self._asks: dict[Ask, tuple[Life, ...]] = {}
+        self._unloads = Unloads()
         self._backoff = BackOff()
         self._closed = False
         self._draining = True
@@ -203,7 +204,7 @@ class Scheduler(ABC):
             return []
         self._residents.remove(life)
         failed = self._fail_start(resident, reason, now) if resident.state == "starting" else []
-        return failed + self._answer_asks()
+        return [*failed, *self._unloads.answers(self._residents)]
 
     def _fail_start(self, resident: Resident, reason: str, now: float) -> list[Command]:
         self._backoff.failed(resident.model, now, reason)
@@ -218,7 +219,7 @@ class Scheduler(ABC):
             return []
         resident.state = "stuck"
         resident.trouble = trouble
-        return self._answer_asks()
+        return [*self._unloads.answers(self._residents)]
 
     def _known(self, model: ModelId, life: Life) -> Resident | None:
         resident = self._residents.find(life)
@@ -233,21 +234,11 @@ class Scheduler(ABC):
             self._backoff.forget(model)
         going = sorted((r for r in self._residents if r.model in named), key=lambda resident: resident.rules.grace)
         stops = [self._residents.stop(resident, now, grace) for resident in going if resident.state != "stuck"]
-        self._asks[ask] = tuple(resident.life for resident in going)
-        return [*doomed, *stops, *self._answer_asks()]
+        self._unloads.add(ask, going)
+        return [*doomed, *stops, *self._unloads.answers(self._residents)]
 
     def _every_model(self) -> frozenset[ModelId]:
         return frozenset(self._rules).union(resident.model for resident in self._residents)
-
-    def _answer_asks(self) -> list[Command]:
-        """Answer the unloads for which nothing more can be done, oldest first."""
-        answers: list[Command] = []
-        for ask, lives in list(self._asks.items()):
-            left = [resident for resident in map(self._residents.find, lives) if resident is not None]
-            if all(resident.state == "stuck" for resident in left):
-                del self._asks[ask]
-                answers.append(Unloaded(ask, tuple(resident.model for resident in left)))
-        return answers
 
     def _reconfigure(self, models: Mapping[ModelId, ModelRules], changed: frozenset[ModelId]) -> list[Command]:
         moved_on = changed.union(self._every_model()).difference(models.keys() - changed)

@@ -16,7 +16,7 @@ from tests.schedule.random_world import History
 from tests.schedule.small_world import PLANS, explore
 from tests.schedule.world import ViolationError
 
-PARTS = ("backoff", "requests", "residents", "scheduler", "serial")
+PARTS = ("backoff", "requests", "residents", "unloads", "scheduler", "serial")
 ROOM = Path(llamaswap.schedule.__file__).parent
 
 
@@ -168,13 +168,13 @@ DEFECTS = (
     ),
     Defect(
         "answers an unload before the process is gone",
-        "scheduler",
+        "unloads",
         'if all(resident.state == "stuck" for resident in left):',
         "if True:",
     ),
     Defect(
         "waits with an unload for what cannot be stopped",
-        "scheduler",
+        "unloads",
         'if all(resident.state == "stuck" for resident in left):',
         "if not left:",
     ),

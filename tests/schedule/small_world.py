@@ -250,7 +250,8 @@ def clone_machine(machine: Machine) -> Machine:
         setattr(new._requests, name, getattr(new._requests, name).copy())
     new._residents = copy.copy(new._residents)
     new._residents._by_life = {life: _twin(resident) for life, resident in new._residents._by_life.items()}
-    new._asks = dict(new._asks)
+    new._unloads = copy.copy(new._unloads)
+    new._unloads._pending = dict(new._unloads._pending)
     new._backoff = copy.copy(new._backoff)
     new._backoff._records = dict(new._backoff._records)
     typed: Machine = new
@@ -282,7 +283,7 @@ def _machine_key(world: World) -> tuple[Any, ...]:
         tuple((ticket, model, ages.get(life)) for ticket, (model, life) in machine._requests.active.items()),
         tuple(sorted(machine._requests.outstanding.items())),
         tuple(_resident_key(resident, now) for resident in machine._residents),
-        tuple((ask, tuple(ages.get(life) for life in lives)) for ask, lives in machine._asks.items()),
+        tuple((ask, tuple(ages.get(life) for life in lives)) for ask, lives in machine._unloads._pending.items()),
         tuple(
             (model, tuple(t - now for t in record.recent), record.rest, record.until - now)
             for model, record in machine._backoff._records.items()
