@@ -107,10 +107,10 @@ class Scheduler(ABC):
 
     @abstractmethod
     def positions(self) -> Iterator[tuple[Ticket, int]]:
-        """Each queued request's place, in order: 0 is the one whose model is being loaded, 1 the next."""
+        """Each queued request's place: 0 has its turn and waits for its model, 1 is next. Read before the next event."""
 
     def waiting(self) -> Iterator[Waiting]:
-        """The queued requests in order, for display."""
+        """The queued requests in order, for display; to be read before the next event."""
         return iter(self._requests.queue.values())
 
     def residents(self) -> list[ResidentView]:
