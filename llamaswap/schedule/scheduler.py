@@ -107,7 +107,7 @@ class Scheduler(ABC):
 
     @abstractmethod
     def positions(self) -> Iterator[tuple[Ticket, int]]:
-        """Each queued request's place: 0 has its turn and waits for its model, 1 is next. Read before the next event."""
+        """Each queued request's place: 0 waits for its model only, 1 is next. To be read before the next event."""
 
     def waiting(self) -> Iterator[Waiting]:
         """The queued requests in order, for display; to be read before the next event."""
