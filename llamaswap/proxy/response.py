@@ -93,6 +93,7 @@ class ResponseReader:
     def on_message_begin(self) -> None:
         if self.complete:
             self.surplus = True
+            return
         self.headers = []
         self.reason = b""
 

@@ -56,11 +56,13 @@ def refused(*pieces: bytes) -> int:
     return last.refused[0]
 
 
-HOST = b"Host: x\r\n"
-
 BROKEN: dict[str, bytes] = {
-    "length and chunked": b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
-    "chunked and length": b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\nContent-Length: 3\r\n\r\n0\r\n\r\n",
+    "length and chunked": (
+        b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"
+    ),
+    "chunked and length": (
+        b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\nContent-Length: 3\r\n\r\n0\r\n\r\n"
+    ),
     "two lengths": b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\nContent-Length: 4\r\n\r\nabcd",
     "equal lengths": b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\nContent-Length: 3\r\n\r\nabc",
     "length list": b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 3, 3\r\n\r\nabc",
@@ -373,7 +375,8 @@ REQUESTS = [
     b"\r\nDELETE /d HTTP/1.1\r\nA: \xe4\r\nHost: x\r\n\r\n",
     b"GET /old HTTP/1.0\r\nConnection: keep-alive\r\n\r\n",
     b"POST /u HTTP/1.1\r\nHost: x\r\nConnection: upgrade\r\nUpgrade: h2c\r\nContent-Length: 2\r\n\r\nhi",
-    b"POST /v HTTP/1.1\r\nHost: x\r\nConnection: upgrade\r\nUpgrade: h2c\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\n\r\n",
+    b"POST /v HTTP/1.1\r\nHost: x\r\nConnection: upgrade\r\nUpgrade: h2c\r\n"
+    b"Transfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\n\r\n",
     b"HEAD /h HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\n\r\n",
     b"GET /last HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n",
     HANDSHAKE + b"\r\n\x81\x00",
