@@ -70,6 +70,14 @@ def marked(mark: str) -> list[psutil.Process]:
     return found
 
 
+def alive(process: psutil.Process) -> bool:
+    """Whether *process* still runs; one that has ended and that nobody has reaped does not."""
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
 def fake(name: str, *flags: str, **keys: Any) -> dict[str, Any]:
     """A model entry whose command is the fake server. *keys* are the entry's own; a ``port`` fixes where it listens."""
     port = keys.pop("port", "${PORT}")
@@ -238,7 +246,7 @@ class Daemon:
 
     def left(self) -> list[psutil.Process]:
         """What is alive of all it started: by mark, by having been seen, or by holding the lock."""
-        seen = [p for p in self._seen.values() if p.is_running() and p.status() != psutil.STATUS_ZOMBIE]
+        seen = filter(alive, self._seen.values())
         return list({process.pid: process for process in [*marked(self.mark), *seen]}.values())
 
     def wire(self) -> Wire:

@@ -9,7 +9,7 @@ import time
 import pytest
 
 from tests.e2e.conftest import StartDaemon
-from tests.e2e.running import fake, until
+from tests.e2e.running import alive, fake, until
 from tests.e2e.wire import Answer
 
 pytestmark = pytest.mark.e2e
@@ -101,7 +101,7 @@ def test_a_server_forked_by_a_wrapper_is_stopped_with_it(daemon: StartDaemon) ->
     tree = running.look()
     assert len(tree) == 3
     assert running.chat("b").status == 200
-    assert not [process for process in tree if process.is_running() and process.status() != "zombie"]
+    assert not [process for process in tree if alive(process)]
     assert running.entries("violation") == []
 
 

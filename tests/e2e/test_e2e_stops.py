@@ -7,7 +7,7 @@ import time
 import pytest
 
 from tests.e2e.conftest import StartDaemon
-from tests.e2e.running import Daemon, fake, until
+from tests.e2e.running import Daemon, alive, fake, until
 from tests.e2e.wire import CutError, Wire
 
 pytestmark = pytest.mark.e2e
@@ -27,7 +27,7 @@ def test_unload_and_eviction_of_a_stubborn_tree_end_in_time(daemon: StartDaemon)
         else:
             assert running.chat("b").status == 200
         assert time.monotonic() - began <= 1 + 2
-        assert not [process for process in tree if process.is_running() and process.status() != "zombie"]
+        assert not [process for process in tree if alive(process)]
 
 
 def test_a_model_that_never_answers_and_one_that_is_suspended_can_be_unloaded(daemon: StartDaemon) -> None:
