@@ -17,8 +17,11 @@ _TRUE_TEXT = frozenset(("1", "t", "true"))
 #: A damaged document is searched no further than this: what a person would send is found by then, and no body stalls
 #: us.
 _MAX_TOKENS = 100_000
+_LARGE_BODY_BYTES = 256 * 1024
+_END_BYTES = 1024
 
 Body = bytes | bytearray
+Span = tuple[int, int]
 
 
 class Named(NamedTuple):
@@ -39,14 +42,16 @@ _decode_values = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 
 def name_of(body: Body) -> Named:
     """The model and the streaming flag of *body*; of two equal keys the first counts. Never raises."""
-    try:
-        head = _decode_head(body)
-    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
-        return Named(_text(_found(body, "model")), _is_true(_found(body, "stream")))
-    first = body.find(b'"model"')
-    if first != body.rfind(b'"model"'):
-        return Named(_text(_found(body, "model")), _is_true(bytes(head.stream)))
-    return Named(_text(bytes(head.model)), _is_true(bytes(head.stream)))
+    # Searching ten megabytes for a second mention takes longer than walking over the few keys that there are.
+    if len(body) <= _LARGE_BODY_BYTES and body.find(b'"model"') == body.rfind(b'"model"'):
+        try:
+            head = _decode_head(body)
+        except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+            pass
+        else:
+            return Named(_text(bytes(head.model)), _is_true(bytes(head.stream)))
+    spans = _spans(body, "model", "stream")
+    return Named(_text(_at(body, spans.get("model"))), _is_true(_at(body, spans.get("stream"))))
 
 
 def replace_model(body: Body, model: str) -> bytes:
@@ -66,32 +71,51 @@ def replace_model(body: Body, model: str) -> bytes:
     return b"".join((end, comma, b'"model":', value, b"}"))
 
 
-def find_value(body: Body, key: str) -> tuple[int, int] | None:
+def find_value(body: Body, key: str) -> Span | None:
     """The span of the first top-level value under *key*, or None."""
+    return _spans(body, key).get(key)
+
+
+def _spans(body: Body, *keys: str) -> dict[str, Span]:
+    """The spans of the first top-level values under *keys*."""
+    found: dict[str, Span] = {}
     try:
         values = _decode_values(body)
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
-        return _search(body, key)
+        return _search_all(body, keys)
     position = 0
     for name, raw in values.items():
         match = _KEY.match(body, position)
-        if match is None:
-            return _search(body, key)
-        start, size = match.end(), len(memoryview(raw))
-        if body[start : start + size] != bytes(raw):
-            return _search(body, key)  # an equal key comes again further on, and its value is what we hold
-        if name == key:
-            return start, start + size
-        position = start + size
-    return None
+        value = memoryview(raw)
+        if match is None or not _stands_at(body, match.end(), value):
+            return _search_all(body, keys)  # an equal key comes again further on, and its value is what we hold
+        position = match.end() + len(value)
+        if name in keys:
+            found[name] = match.end(), position
+    return found
 
 
-def _found(body: Body, key: str) -> bytes:
-    span = find_value(body, key)
+def _search_all(body: Body, keys: tuple[str, ...]) -> dict[str, Span]:
+    return {key: span for key in keys if (span := _search(body, key)) is not None}
+
+
+def _stands_at(body: Body, start: int, value: memoryview) -> bool:
+    """Whether *value* stands in *body* at *start*; of a large one its ends tell, since its size places what follows."""
+    end = start + len(value)
+    if len(value) <= 2 * _END_BYTES:
+        return body[start:end] == bytes(value)
+    return (
+        body[start : start + _END_BYTES] == bytes(value[:_END_BYTES])
+        and body[end - _END_BYTES : end] == bytes(value[-_END_BYTES:])
+        and body[end : end + 64].lstrip()[:1] in (b",", b"}", b"")
+    )
+
+
+def _at(body: Body, span: Span | None) -> bytes:
     return bytes(body[span[0] : span[1]]) if span else b""
 
 
-def _search(body: Body, key: str) -> tuple[int, int] | None:
+def _search(body: Body, key: str) -> Span | None:
     """Token by token, for documents with repeated keys or with damage behind what we look for."""
     depth = 0
     wanted = before_colon = False
