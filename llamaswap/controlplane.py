@@ -14,6 +14,8 @@ from llamaswap.models.upstream import Upstream
 log = logging.getLogger(__name__)
 
 _FIRST_RETRY_S, _LAST_RETRY_S = 0.5, 30.0
+#: The data plane has the processor to itself for so long.
+_LATE_S = 0.1
 #: Imported in a thread: together they take most of a second, which the event loop must not stand still for.
 _HEAVY = ("hypercorn.trio.tcp_server", "hypercorn.config", "hypercorn.utils", "llamaswap.control.app")
 
@@ -37,6 +39,8 @@ class ControlPlane:
     async def run(self, stopping: trio.Event) -> None:
         """Serve until *stopping* is set. Never raises for a failure of the control plane."""
         try:
+            with trio.move_on_after(_LATE_S):
+                await stopping.wait()
             await self._keep_serving(stopping)
         finally:
             self.ended.set()

@@ -14,6 +14,9 @@ logger = logging.getLogger(__name__)
 
 FIRST_PAUSE_S = 0.005
 LAST_PAUSE_S = 0.1
+#: While nobody listens yet a look costs next to nothing, and most models that are to be ready soon are so by then.
+LAST_EARLY_PAUSE_S = 0.01
+EARLY_S = 10.0
 ONE_CHECK_S = 5.0
 
 
@@ -40,11 +43,13 @@ class Stir:
 async def wait_until_healthy(probe: HealthProbe, stir: Stir, is_ours: Callable[[], Awaitable[bool]]) -> None:
     """Return as soon as *probe* gets a 200 from a listener that *is_ours* accepts. Bounded only from outside.
 
-    Pauses grow from 5 ms to 100 ms and start over with each stir, so that readiness is seen within milliseconds.
+    Pauses grow from 5 ms to 100 ms (10 ms while connections are refused in the first 10 s) and start over with each
+    stir, so that readiness is seen within milliseconds.
     """
     pause = FIRST_PAUSE_S
     warned = False
     last = None
+    early_until = trio.current_time() + EARLY_S
     while True:
         status = None
         with trio.move_on_after(ONE_CHECK_S):
@@ -60,7 +65,9 @@ async def wait_until_healthy(probe: HealthProbe, stir: Stir, is_ours: Callable[[
             last = status
         await trio.sleep(FIRST_PAUSE_S)
         stirred = await stir.wait_at_most(pause - FIRST_PAUSE_S)
-        pause = FIRST_PAUSE_S if stirred else min(pause * 1.5, LAST_PAUSE_S)
+        early = status is None and trio.current_time() < early_until
+        longest = LAST_EARLY_PAUSE_S if early else LAST_PAUSE_S
+        pause = FIRST_PAUSE_S if stirred else min(pause * 1.5, longest)
 
 
 async def tree_listens(port: int, leader: int, guard: int) -> bool:
