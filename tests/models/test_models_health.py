@@ -37,7 +37,7 @@ EMPTY = b"Content-Length: 0\r\n\r\n"
     [
         ([b"HTTP/1.1 200 OK\r\n" + EMPTY], 200),
         ([b"HTTP/1.1 2", b"00 OK\r\nConte", b"nt-Length: 5\r\n\r\nhe"], 200),
-        ([b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 204 No\r\n\r\n"], 204),
+        ([b"HTTP/1.1 100 Continue\r\n\r\n", b"HTTP/1.1 204 No\r\n\r\n"], 204),
         ([b"HTTP/1.1 302 Found\r\nLocation: /\r\n" + EMPTY], 302),
         ([b"HTTP/1.1 503 No\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n", b"0\r\n\r\n"], 503),
         ([b"SSH-2.0-OpenSSH_9.2\r\n"], None),

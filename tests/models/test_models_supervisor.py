@@ -169,6 +169,15 @@ async def test_a_stop_during_the_start_ends_in_exited(lives: Lives, delay: float
     assert run.left_at_the_end == []
 
 
+async def test_a_stop_while_a_failed_start_is_cleared_away_ends_in_exited(lives: Lives) -> None:
+    run = lives.begin(lives.server("--ignore-term", "--load", "20", health_check_timeout=0.3))
+    await run.spawned()
+    await trio.sleep(0.8)  # past the time-out, and well within the 5 s of its grace
+    assert run.life.state == "stopping"
+    assert isinstance(await run.end(grace=0.1), Exited)
+    assert run.left_at_the_end == []
+
+
 async def test_a_stop_before_the_run_starts_nothing(lives: Lives, tmp_path: Path) -> None:
     run = lives.prepare(lives.spec("touch", str(tmp_path / "ran")))
     run.life.stop(1.0)
