@@ -511,7 +511,7 @@ async def test_another_protocol_than_asked_for_is_refused() -> None:
 
 
 async def test_every_request_is_delivered_once_when_servers_die_at_random_bytes() -> None:
-    """The reply is cut at each of its bytes in turn; the client always sees whole, error or cut, never a false whole."""
+    """The reply is cut at each of its bytes in turn; the client never sees a false whole."""
     reply = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n"
     for cut in range(len(reply)):
         async with running() as rig:
