@@ -151,7 +151,7 @@ class Dispatcher:
         self._post_nowait, self._inbox = trio.open_memory_channel[Event](math.inf)
         self._backlog = 0
         self._handling = False
-        self._failure: BaseException | None = None
+        self._failure: Exception | None = None
         self._timer: trio.CancelScope | None = None
         self._lives: trio.Nursery | None = None
         self._quiet = trio.Event()
@@ -250,7 +250,7 @@ class Dispatcher:
             self._note(event, now)
             for order in self._scheduler.handle(event, now):
                 self._carry_out(order, now)
-        except BaseException as failure:  # reported by run(), which ends the daemon
+        except Exception as failure:  # raised by run(), which ends the daemon
             self._failure = failure
             self._backlog += 1
             self._post_nowait.send_nowait(Tick())

@@ -96,7 +96,9 @@ def is_pure(path: Path) -> bool:
     return any(place == pure or place.startswith(f"{pure}/") for pure in PURE)
 
 
-@pytest.mark.parametrize("path", [path for path in modules() if is_pure(path)], ids=lambda p: str(p.relative_to(PACKAGE)))
+@pytest.mark.parametrize(
+    "path", [path for path in modules() if is_pure(path)], ids=lambda p: str(p.relative_to(PACKAGE))
+)
 def test_what_decides_does_not_do(path: Path) -> None:
     """Pure rooms know neither Trio nor sockets nor the clock."""
     place = str(path.relative_to(PACKAGE))

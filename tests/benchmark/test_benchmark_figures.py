@@ -3,10 +3,11 @@
 from pathlib import Path
 
 import pytest
-from benchmark import gate, report
 from benchmark.candidates import Candidate
+from benchmark.gate import failures, read, record
 from benchmark.measure import Column, Sample, Table, interleave, reference_among
 from benchmark.processes import BenchError
+from benchmark.report import BEGIN, END, cells, write_markdown
 
 CPU = Column("cpu_us", "CPU", gated=True)
 
@@ -65,28 +66,28 @@ def test_the_unit_is_go_where_there_is_one() -> None:
 @pytest.mark.parametrize(("now", "held"), [(1.24, True), (1.26, False)])
 def test_the_gate_closes_at_a_quarter_more(tmp_path: Path, now: float, held: bool) -> None:
     path = tmp_path / "ratios.json"
-    gate.record([table(ours=[1], go=[1])], path)
-    assert (gate.failures([table(ours=[now], go=[1])], gate.read(path)) == []) is held
+    record([table(ours=[1], go=[1])], path)
+    assert (failures([table(ours=[now], go=[1])], read(path)) == []) is held
 
 
 def test_recording_keeps_what_this_run_did_not_measure(tmp_path: Path) -> None:
     path = tmp_path / "ratios.json"
     path.write_text('{"streams / go": {"cpu_us": 1.5}}')
-    gate.record([table(ours=[2], go=[1])], path)
-    assert gate.read(path) == {"streams / go": {"cpu_us": 1.5}, "json-8 / go": {"cpu_us": 2.0}}
+    record([table(ours=[2], go=[1])], path)
+    assert read(path) == {"streams / go": {"cpu_us": 1.5}, "json-8 / go": {"cpu_us": 2.0}}
 
 
 def test_an_error_closes_the_gate_without_any_record() -> None:
-    assert gate.failures([table(ours=[1], go=[1], errors=2)], {}) == ["json-8: 2 errors"]
+    assert failures([table(ours=[1], go=[1], errors=2)], {}) == ["json-8: 2 errors"]
 
 
 def test_a_gate_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     with pytest.raises(BenchError, match=r"nothing\.json"):
-        gate.read(tmp_path / "nothing.json")
+        read(tmp_path / "nothing.json")
 
 
 def test_cells_show_the_median_and_the_ratio_with_its_spread() -> None:
-    assert report.cells(table(ours=[2, 4, 3], go=[1, 2, 1])) == [
+    assert cells(table(ours=[2, 4, 3], go=[1, 2, 1])) == [
         ["", "CPU"],
         ["go (unit)", "1.0"],
         ["ours", "3.0  ×2.00 (2.00–3.00)"],
@@ -95,9 +96,9 @@ def test_cells_show_the_median_and_the_ratio_with_its_spread() -> None:
 
 def test_markdown_replaces_the_figures_and_nothing_else(tmp_path: Path) -> None:
     page = tmp_path / "performance.md"
-    page.write_text(f"before\n{report.BEGIN} here -->\nold\n{report.END} -->\nafter\n")
-    report.write_markdown(page, "new\n")
-    assert page.read_text() == f"before\n{report.BEGIN} here -->\nnew\n{report.END} -->\nafter\n"
+    page.write_text(f"before\n{BEGIN} here -->\nold\n{END} -->\nafter\n")
+    write_markdown(page, "new\n")
+    assert page.read_text() == f"before\n{BEGIN} here -->\nnew\n{END} -->\nafter\n"
     fresh = tmp_path / "fresh.md"
-    report.write_markdown(fresh, "new\n")
+    write_markdown(fresh, "new\n")
     assert fresh.read_text() == "new\n"
