@@ -7,6 +7,7 @@ import logging
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from signal import SIGCONT, SIGKILL, SIGTERM
 
 from llamaswap.models.markers import LIFE, OWNER, find_marked, owner_is_dead
@@ -15,6 +16,9 @@ from llamaswap.models.proctable import Process, is_alive, process_table, signal_
 logger = logging.getLogger(__name__)
 
 TERM_GRACE_S = 1.0
+#: A guard outlives its daemon by a second and a little, and alone knows which unmarked processes belong to its tree.
+GUARD_GRACE_S = 3.0
+GUARD_NAME = "llamaswap-guard"  # as the guard names itself
 KILL_LIMIT_S = 5.0
 
 
@@ -31,7 +35,7 @@ class Reclaimed:
 def reclaim_orphans() -> list[Reclaimed]:
     """End every process of our user whose daemon is dead, and tell which they were.
 
-    Blocks for up to 6 s (normally some milliseconds): run it in a thread, before the first model is started. Processes
+    Blocks for up to 9 s (normally some milliseconds): run it in a thread, before the first model is started. Processes
     without the marker, of another user, or of a living daemon are not touched.
     """
 
@@ -41,7 +45,7 @@ def reclaim_orphans() -> list[Reclaimed]:
     found = {process.pid: marks for process, marks in find_marked(orphaned)}
     if not found:
         return []
-    left = set(_sweep(orphaned, TERM_GRACE_S))
+    left = set(_sweep(orphaned, TERM_GRACE_S, guard_grace=GUARD_GRACE_S))
     reclaimed = [
         Reclaimed(pid, marks.get(LIFE, "").partition(":")[2], marks[OWNER], pid not in left)
         for pid, marks in found.items()
@@ -59,23 +63,40 @@ def sweep_life(mark: str, leader: int | None = None) -> list[int]:
         leader: Its leader, if that lived a moment ago: its session is searched too, for those that dropped the marker.
     """
     unmarked = [process for process in process_table().values() if leader and process.session == leader]
-    return _sweep(lambda marks: marks.get(LIFE) == mark, 0.0, unmarked)
+    return _sweep(lambda marks: marks.get(LIFE) == mark, 0.0, unmarked=unmarked)
 
 
-def _sweep(wanted: Callable[[dict[str, str]], bool], term_grace: float, unmarked: Sequence[Process] = ()) -> list[int]:
-    """TERM, *term_grace* seconds, then KILL until nothing wanted is left, or for `KILL_LIMIT_S`."""
-    kill_at = time.monotonic() + term_grace
-    asked: set[int] = set()
+def _sweep(
+    wanted: Callable[[dict[str, str]], bool],
+    term_grace: float,
+    *,
+    guard_grace: float = 0.0,
+    unmarked: Sequence[Process] = (),
+) -> list[int]:
+    """TERM, and *term_grace* seconds after that KILL, to each, until nothing wanted is left; gives up after a while.
+
+    Guards are given *guard_grace* more. What a daemon that dies meanwhile leaves has its own full grace.
+    """
+    give_up_at = time.monotonic() + term_grace + guard_grace + KILL_LIMIT_S
+    kill_at: dict[tuple[int, int], float] = {}
     while True:
         alive = [process for process, _ in find_marked(wanted)] + [each for each in unmarked if is_alive(each)]
         now = time.monotonic()
-        if not alive or now > kill_at + KILL_LIMIT_S:
+        if not alive or now > give_up_at:
             return [process.pid for process in alive]
         for process in alive:
-            if now >= kill_at:
-                signal_process(process, SIGKILL)
-            elif process.pid not in asked:
-                asked.add(process.pid)
+            key = (process.pid, process.start)
+            if key not in kill_at:
+                kill_at[key] = now + term_grace + (guard_grace if _is_guard(process) else 0.0)
                 signal_process(process, SIGTERM)
                 signal_process(process, SIGCONT)
+            if now >= kill_at[key]:
+                signal_process(process, SIGKILL)
         time.sleep(0.02)
+
+
+def _is_guard(process: Process) -> bool:
+    try:
+        return Path(f"/proc/{process.pid}/comm").read_text().strip() == GUARD_NAME
+    except OSError:
+        return False

@@ -16,7 +16,8 @@ import trio
 
 from llamaswap.models.markers import own_mark
 from llamaswap.models.process import PACKAGE_ROOT
-from llamaswap.models.proctable import read_process
+from llamaswap.models.proctable import descendants, process_table, read_process, signal_process
+from llamaswap.models.reclaim import reclaim_orphans
 from tests.models.living import free_port, survivors
 
 pytestmark = pytest.mark.processes
@@ -110,6 +111,18 @@ async def test_a_killed_daemon_leaves_nothing() -> None:
 @pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGHUP, signal.SIGSEGV, signal.SIGINT])
 async def test_any_other_death_leaves_nothing_either(signum: int) -> None:
     assert await one_death(1, signum) < 10
+
+
+async def test_a_daemon_that_starts_meanwhile_leaves_the_guards_to_their_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only the guard knows its unmarked processes; were it reclaimed before it is done, they would live for ever."""
+    monkeypatch.setattr("llamaswap.models.reclaim.TERM_GRACE_S", 0.0)
+    async with running_daemon("stay", "--setsid", "--double-fork", "--clean-env") as (daemon, mark):
+        await told(daemon, b"Started")
+        tree = descendants(process_table(), daemon.pid)
+        assert len(tree) == 4  # guard, server, and two that went their own ways, without their marks
+    await trio.to_thread.run_sync(reclaim_orphans)
+    await nothing_left(mark)
+    assert [row for row in tree if signal_process(row, signal.SIGKILL)] == []
 
 
 async def test_the_search_finds_what_there_is() -> None:
