@@ -8,7 +8,6 @@ with the longest time until everything was gone; exit code 1 if one took over 10
 """
 
 import argparse
-import fcntl
 import random
 import shutil
 import signal
@@ -20,7 +19,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from tests.e2e.running import Daemon, fake, until
+from tests.e2e.running import Daemon, fake, lock_is_free, until
 from tests.e2e.wire import Wire
 
 LIMIT_S, MEDIAN_S = 10.0, 1.5
@@ -101,18 +100,6 @@ def one_round(phase: str, misbehaviour: str, dice: random.Random, directory: Pat
             return time.monotonic() - killed_at
     finally:
         running.end(strict=False)
-
-
-def lock_is_free(path: Path) -> bool:
-    """Whether no process of any model's tree is left: each holds the lock to its end, however it forked."""
-    if not path.exists():
-        return True
-    with path.open("rb") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return False
-    return True
 
 
 def cells() -> list[tuple[str, str]]:

@@ -1,5 +1,6 @@
 """A daemon as a process of its own, watched from outside: its log, the process table, the wire."""
 
+import fcntl
 import json
 import os
 import random
@@ -87,19 +88,34 @@ def fake(name: str, *flags: str, **keys: Any) -> dict[str, Any]:
     return {"cmd": shlex.join(words).replace("'${PORT}'", "${PORT}"), **keys}
 
 
+def lock_is_free(path: Path) -> bool:
+    """Whether no process of any model's tree is left: each holds the lock to its end, however it forked."""
+    if not path.exists():
+        return True
+    with path.open("rb") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+    return True
+
+
 class Log:
-    """What a daemon printed, line by line; reading it waits for lines, not for time."""
+    """What a daemon printed, line by line; waits for lines, not for time. Clear `reading` and nobody reads the pipe."""
 
     def __init__(self, pipe: Any) -> None:
         self.lines: list[str] = []
         self._moved = threading.Condition()
         self._ended = False
+        self.reading = threading.Event()
+        self.reading.set()
         self._thread = threading.Thread(target=self._read, args=(pipe,), daemon=True)
         self._thread.start()
 
     def _read(self, pipe: Any) -> None:
         with pipe:
             for line in pipe:
+                self.reading.wait()
                 with self._moved:
                     self.lines.append(line.decode(errors="replace").rstrip("\n"))
                     self._moved.notify_all()
@@ -135,10 +151,16 @@ class Daemon:
         config: The configuration; ``models`` are completed with ports of their own.
         flags: Beside ``-config`` and ``-listen``.
         program: What to run instead of the daemon proper, with the same arguments.
+        stdin: A terminal to run in.
     """
 
     def __init__(
-        self, directory: Path, config: dict[str, Any], *flags: str, program: Sequence[str] = ("-m", "llamaswap")
+        self,
+        directory: Path,
+        config: dict[str, Any],
+        *flags: str,
+        program: Sequence[str] = ("-m", "llamaswap"),
+        stdin: int = subprocess.DEVNULL,
     ) -> None:
         self.directory = directory
         self.mark = secrets.token_hex(8)
@@ -148,6 +170,7 @@ class Daemon:
         self._runtime = directory / "run"
         self._flags = flags
         self._program = program
+        self._stdin = stdin
         self._seen: dict[int, psutil.Process] = {}
         self._first_port = free_ports()
         self.configure(config)
@@ -177,13 +200,13 @@ class Daemon:
             [*command, *self._flags],
             cwd=ROOT,
             env=environment,
-            stdin=subprocess.DEVNULL,
+            stdin=self._stdin,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
         )
         self.log = Log(self.process.stdout)
         try:
-            self.port = int(self.log.wait(r"listening on https?://127\.0\.0\.1:(\d+)")[1])
+            self.port = int(self.log.wait(r"listening on https?://[\d.]+:(\d+)")[1])
             if "-tls-cert-file" not in self._flags:
                 assert self.get("/health").status == 200
         except BaseException:
@@ -200,12 +223,13 @@ class Daemon:
             self.process.kill()
             self.process.wait()
             code = None
+        self.log.reading.set()
         self.log.join()
         try:
             if strict:
                 assert code is not None, f"did not end within 40 s of SIGTERM\n{self.log}"
                 assert "Traceback" not in str(self.log), self.log
-                until(lambda: not self.left(), f"end of {self.left()}", 10)
+                until(lambda: not self.left() and lock_is_free(self.lock), f"end of {self.left()}", 10)
         finally:
             for process in self.left():
                 process.kill()

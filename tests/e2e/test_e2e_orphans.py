@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.conftest import StartDaemon
-from tests.e2e.orphans import LIMIT_S, MEDIAN_S, lock_is_free, one_round, run_rounds, table
-from tests.e2e.running import Daemon, alive, fake, until
+from tests.e2e.orphans import LIMIT_S, MEDIAN_S, one_round, run_rounds, table
+from tests.e2e.running import Daemon, alive, fake, lock_is_free, until
 
 pytestmark = pytest.mark.e2e
 
