@@ -8,7 +8,6 @@ from llamaswap.dispatcher import Dispatcher
 from llamaswap.errors import ConflictError, ModelNotFoundError
 from llamaswap.proxy import resolve
 from llamaswap.proxy.exchange import exchange
-from llamaswap.proxy.jsonbody import replace_model
 from llamaswap.proxy.reply import send_reply
 from llamaswap.proxy.request import Client, Request
 
@@ -44,12 +43,11 @@ class ModelHandler:
         if model is None:
             raise ModelNotFoundError("no router for requested model")
         spec = config.models[model]
-        if spec.use_model_name and resolve.is_json(request, body):
-            body = bytearray(replace_model(body, spec.use_model_name))
+        renamed = resolve.renamed(request, body, spec.use_model_name) if spec.use_model_name else body
         target = request.target
         if forward_path != request.path:
             target = forward_path + target[len(request.path) :]
-        await self._serve(model, request, client, body, target)
+        await self._serve(model, request, client, renamed, target)
 
     async def pass_through(self, request: Request, client: Client) -> None:
         """Answer ``/upstream/{model}/...``: any method, any body, websockets too. Raises as `infer`."""
@@ -72,7 +70,7 @@ class ModelHandler:
         await self._serve(model, request, client, body, found.path + query)
 
     async def _serve(
-        self, model: ModelId, request: Request, client: Client, body: bytearray | None, target: bytes
+        self, model: ModelId, request: Request, client: Client, body: bytes | bytearray | None, target: bytes
     ) -> None:
         lease = self._dispatcher.arrive(model)
         try:
