@@ -11,8 +11,10 @@ from typing import NamedTuple
 
 import msgspec
 
-_TOKEN = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"|[{}\[\],:]|[^\s"{}\[\],:]+', re.DOTALL)
-_KEY = re.compile(rb'[\s,{]*("[^"\\]*(?:\\.[^"\\]*)*")\s*:\s*', re.DOTALL)
+# A string that does not end reaches to the body's end: to look for it again from each of its quotes would take for
+# ever, and so would giving back what was matched, hence the possessive quantifiers.
+_TOKEN = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\\?\Z)|[{}\[\],:]|[^\s"{}\[\],:]++', re.DOTALL)
+_KEY = re.compile(rb'[\s,{]*+("[^"\\]*+(?:\\.[^"\\]*+)*+")\s*+:\s*+', re.DOTALL)
 _TRUE_TEXT = frozenset(("1", "t", "true"))
 #: A damaged document is searched no further than this: what a person would send is found by then, and no body stalls
 #: us.
@@ -43,7 +45,7 @@ _decode_values = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 def name_of(body: Body) -> Named:
     """The model and the streaming flag of *body*; of two equal keys the first counts. Never raises."""
     # Searching ten megabytes for a second mention takes longer than walking over the few keys that there are.
-    if len(body) <= _LARGE_BODY_BYTES and body.find(b'"model"') == body.rfind(b'"model"'):
+    if len(body) <= _LARGE_BODY_BYTES and _mentioned_once(body):
         try:
             head = _decode_head(body)
         except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
@@ -52,6 +54,11 @@ def name_of(body: Body) -> Named:
             return Named(_text(bytes(head.model)), _is_true(bytes(head.stream)))
     spans = _spans(body, "model", "stream")
     return Named(_text(_at(body, spans.get("model"))), _is_true(_at(body, spans.get("stream"))))
+
+
+def _mentioned_once(body: Body) -> bool:
+    # Each letter of the key begins with \u006 when it is spelled as an escape.
+    return body.find(b'"model"') == body.rfind(b'"model"') and b"\\u006" not in body
 
 
 def replace_model(body: Body, model: str) -> bytes:
@@ -87,7 +94,7 @@ def _spans(body: Body, *keys: str) -> dict[str, Span]:
     for name, raw in values.items():
         match = _KEY.match(body, position)
         value = memoryview(raw)
-        if match is None or not _stands_at(body, match.end(), value):
+        if match is None or not _names(match[1], name) or not _stands_at(body, match.end(), value):
             return _search_all(body, keys)  # an equal key comes again further on, and its value is what we hold
         position = match.end() + len(value)
         if name in keys:
@@ -97,6 +104,11 @@ def _spans(body: Body, *keys: str) -> dict[str, Span]:
 
 def _search_all(body: Body, keys: tuple[str, ...]) -> dict[str, Span]:
     return {key: span for key in keys if (span := _search(body, key)) is not None}
+
+
+def _names(key: Body, name: str) -> bool:
+    """Whether *key*, as it is written, means *name*."""
+    return key[1:-1] == name.encode("utf-8", "replace") or _text(bytes(key)) == name
 
 
 def _stands_at(body: Body, start: int, value: memoryview) -> bool:
@@ -125,8 +137,6 @@ def _search(body: Body, key: str) -> Span | None:
         text = token.group()
         if count > _MAX_TOKENS:
             return None
-        if start >= 0 and depth == 1 and text in (b",", b"}"):
-            return start, token.start() - _trailing_blanks(body, token.start())
         if text in (b"{", b"["):
             if wanted and start < 0:
                 start = token.start()
@@ -143,13 +153,6 @@ def _search(body: Body, key: str) -> Span | None:
             before_colon = _text(text) == key
         previous = text
     return None
-
-
-def _trailing_blanks(body: Body, end: int) -> int:
-    start = end
-    while start and body[start - 1] in b" \t\r\n":
-        start -= 1
-    return end - start
 
 
 def _text(raw: bytes) -> str:
