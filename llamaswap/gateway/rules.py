@@ -8,6 +8,7 @@ import base64
 import binascii
 import hmac
 import ipaddress
+import re
 import socket
 from functools import lru_cache
 from urllib.parse import urlsplit
@@ -30,6 +31,8 @@ _APP_SCHEMES = frozenset(
         "vscode-webview",
     )
 )
+#: No browser sends more than scheme, host and port; what else `urlsplit` might read into it is not our business.
+_ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*:(//[^/?#@\\\s]*)?")
 _LOCAL_SUFFIXES = (".localhost", ".local", ".lan", ".internal")
 #: Answered to anybody, key or not.
 OPEN_PATHS = frozenset((b"/health", b"/wol-health", b"/", b"/favicon.ico", b"/upstream"))
@@ -85,7 +88,7 @@ class Rules:
         if "*" in self._origins or text in self._origins:
             return
         try:
-            parts = urlsplit(text)
+            parts = urlsplit(text if _ORIGIN.fullmatch(text) else "")
             name = parts.hostname or ""
         except ValueError:
             name, parts = "", urlsplit("")
