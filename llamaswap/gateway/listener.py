@@ -88,6 +88,7 @@ class Listener:
                 client.setblocking(False)
                 client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 if self._tls is not None:
+                    client.getpeername()  # wrapping one that is gone would fail halfway, and leave it open
                     client = self._tls.wrap_socket(client, server_side=True, do_handshake_on_connect=False)
             except OSError:  # gone already; and ssl complains about one that has left bytes behind
                 client.close()
