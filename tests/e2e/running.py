@@ -228,6 +228,7 @@ class Daemon:
         try:
             if strict:
                 assert code is not None, f"did not end within 40 s of SIGTERM\n{self.log}"
+                assert code != 1 or "again: ending" in str(self.log), f"ended by its own watchdog\n{self.log}"
                 assert "Traceback" not in str(self.log), self.log
                 until(lambda: not self.left() and lock_is_free(self.lock), f"end of {self.left()}", 10)
         finally:
@@ -286,9 +287,9 @@ class Daemon:
             wire.ask(method, path, body, **headers)
             return wire.answer()
 
-    def chat(self, model: str, stream: bool = False, **headers: str) -> Answer:
+    def chat(self, model: str, **headers: str) -> Answer:
         with self.wire() as wire:
-            wire.chat(model, stream, **headers)
+            wire.chat(model, **headers)
             return wire.answer()
 
     def running(self) -> list[tuple[str, str]]:

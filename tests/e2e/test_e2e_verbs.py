@@ -1,58 +1,80 @@
-"""The verbs as programs beside the daemon as a program."""
+"""The verbs, as programs of their own beside a running daemon."""
 
 import json
-import os
-import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from tests.e2e.conftest import StartDaemon
-from tests.e2e.running import SLOWLY, Daemon, fake
+from tests.e2e.running import ROOT, Daemon, fake, until
 
 pytestmark = pytest.mark.e2e
 
 
-def begin(daemon: Daemon, *words: str) -> "subprocess.Popen[str]":
-    environment = {**os.environ, "LLAMASWAP_RUNTIME_DIR": str(daemon.socket_path.parent), "COLUMNS": "100"}
-    command = [sys.executable, "-m", "llamaswap", *words]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
+def verb(running: Daemon, *words: str) -> tuple[int, str, str]:
+    """Exit code, standard output and standard error."""
+    command = [sys.executable, "-m", "llamaswap", *words, "--socket", str(running.socket_path)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+    assert "Traceback" not in done.stderr
+    return done.returncode, done.stdout, done.stderr
 
 
-def verb(daemon: Daemon, *words: str) -> tuple[int, str, str]:
-    with begin(daemon, *words) as program:
-        out, err = program.communicate(timeout=SLOWLY)
-        return program.returncode, out, err
-
-
-def test_a_session_at_the_command_line(daemon: StartDaemon) -> None:
-    models = {"a": fake("a", aliases=["org/a"], ttl=60), "bad": fake("bad", "--exit-after", "0", "--exit-code", "3")}
-    running = daemon(models, logToStdout="both")
-    running.running()  # answered by the control plane, so its socket is there
-    assert verb(running, "ps") == (0, "no model is loaded\n", "")
-    code, out, _ = verb(running, "load", "org/a")
+def test_load_ps_logs_unload(daemon: StartDaemon) -> None:
+    running = daemon({"a": fake("a", "--answer-delay", "600", aliases=["al"]), "b": fake("b", ttl=300)})
+    until(running.socket_path.exists, "the control plane")
+    code, out, _ = verb(running, "ps")
+    assert (code, out) == (0, "no model is loaded\n")
+    code, out, _ = verb(running, "load", "al")
     assert code == 0
-    assert out.startswith("org/a: ready after ")
-    state = json.loads(verb(running, "ps", "--json")[1])
-    assert [(m["model"], m["state"], m["ttl_s"]) for m in state["running"]] == [("a", "ready", 60)]
-    assert "READY" in verb(running, "logs", "a")[1]
-    code, _, err = verb(running, "load", "bad")
-    assert code == 1
-    assert "exit code 3" in err
-    assert verb(running, "unload", "nobody")[0] == 1
-    assert verb(running, "unload")[0] == 0
-    assert json.loads(verb(running, "ps", "--json")[1]) == {"running": [], "waiting": []}
+    assert out.startswith("al: ready after ")
+    with running.wire() as served, running.wire() as queued:
+        served.chat("a")
+        running.until_serving("a")
+        queued.chat("b")
+        running.until_waiting(1)
+        code, out, _ = verb(running, "ps")
+        assert code == 0
+        assert out.splitlines()[1].split()[:2] == ["a", "ready"]
+        assert out.splitlines()[3].split()[:2] == ["#1", "b"]
+        code, out, _ = verb(running, "ps", "--json")
+        assert [row["model"] for row in json.loads(out)["waiting"]] == ["b"]
+        code, out, _ = verb(running, "unload", "a")
+        assert (code, out.split(" after ")[0]) == (0, "a: unloaded")
+        assert queued.answer().status == 200
+    code, out, _ = verb(running, "logs", "a")
+    assert code == 0
+    assert "READY" in out
+    assert "model ready model=a" in verb(running, "logs")[1]
+    assert json.loads(verb(running, "unload", "--json")[1])["state"] == "unloaded"
+    assert running.running() == []
 
 
-def test_following_a_log_ends_cleanly_with_the_daemon(daemon: StartDaemon) -> None:
+def test_following_a_log_ends_with_the_daemon(daemon: StartDaemon) -> None:
     running = daemon({"a": fake("a")})
-    running.running()
-    with begin(running, "logs", "-f") as follower:
+    until(running.socket_path.exists, "the control plane")
+    command = [sys.executable, "-m", "llamaswap", "logs", "-f", "a", "--socket", str(running.socket_path)]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as follower:
         assert follower.stdout is not None
-        assert "listening" in follower.stdout.readline()
-        running.signal(signal.SIGTERM)
-        out, err = follower.communicate(timeout=SLOWLY)
-    assert "shutting down" in out
-    assert (follower.returncode, err) == (0, "")
-    assert verb(running, "ps")[0] == 3
+        assert running.chat("a").status == 200
+        assert follower.stdout.readline().startswith("LISTENING ")
+        running.end()
+        assert "READY" in follower.stdout.read()
+        assert follower.wait(10) == 0
+
+
+def test_what_cannot_be_done_is_told(daemon: StartDaemon, tmp_path: Path) -> None:
+    running = daemon({"alpha": fake("a"), "dies": {"cmd": "sh -c 'exit 3; ${PORT}'"}})
+    until(running.socket_path.exists, "the control plane")
+    code, out, err = verb(running, "load", "alhpa")
+    assert (code, out) == (1, "")
+    assert "did you mean alpha?" in err
+    code, _, err = verb(running, "load", "dies")
+    assert code == 1
+    assert "upstream command exited prematurely" in err
+    assert verb(running, "load")[0] == 2
+    running.end()
+    code, _, err = verb(running, "ps")
+    assert code == 3
+    assert err.startswith("llamaswap ps: no daemon listens on")

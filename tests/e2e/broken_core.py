@@ -1,0 +1,19 @@
+"""The daemon with a scheduler that fails at the second request: ``broken_core.py`` takes the daemon's own flags."""
+
+import sys
+
+from llamaswap import cli, daemon
+from llamaswap.schedule.commands import Command
+from llamaswap.schedule.events import Arrived, Event
+from llamaswap.schedule.serial import SerialScheduler
+
+
+class FailingScheduler(SerialScheduler):
+    def handle(self, event: Event, now: float) -> list[Command]:
+        if isinstance(event, Arrived) and event.ticket > 1:
+            raise RuntimeError("planted")
+        return super().handle(event, now)
+
+
+vars(daemon)["SerialScheduler"] = FailingScheduler
+sys.exit(cli.main())
