@@ -125,14 +125,14 @@ class Fuzz:
                         clients.start_soon(self._clients)
                 await self._all_quiet()
             finally:
-                await self._end()
+                with trio.move_on_after(STUCK_S, shield=True):
+                    await self._end()
             nursery.cancel_scope.cancel("done")
 
     async def _end(self) -> None:
         logging.getLogger("llamaswap").removeHandler(self._complaints)
-        with trio.move_on_after(STUCK_S, shield=True):
-            await self._dispatcher.shut_down(drain=False, grace=0)
         self._plane.control.close()
+        await self._dispatcher.shut_down(drain=False, grace=0)
 
     def _build(self, port: int) -> None:
         config = Config(models={A: ModelConfig(A, proxy=f"http://127.0.0.1:{port}")}, names={"a": A})
@@ -231,6 +231,16 @@ async def _become_ready(process: PretendedProcess) -> None:
     process.becomes_ready()
 
 
+def run(fuzz: Fuzz) -> list[str]:
+    """Run it to its end, or to the first trouble, which is described; empty if there was none."""
+    troubles: list[str] = []
+    try:
+        trio.run(fuzz.run)
+    except* TroubleError as group:
+        troubles += [str(trouble) for trouble in _leaves(group)]
+    return troubles
+
+
 def _leaves(group: BaseExceptionGroup[BaseException]) -> list[BaseException]:
     found: list[BaseException] = []
     for error in group.exceptions:
@@ -251,14 +261,10 @@ def main() -> int:
     logging.getLogger("llamaswap").propagate = False
     before = time.monotonic()
     fuzz = Fuzz(options.seed, numbers)
-    failed = False
-    try:
-        trio.run(fuzz.run)
-    except* TroubleError as troubles:
-        failed = True
-        for trouble in _leaves(troubles):
-            print(f"fuzz: {trouble}", file=sys.stderr)
-    if failed:
+    troubles = run(fuzz)
+    for trouble in troubles:
+        print(f"fuzz: {trouble}", file=sys.stderr)
+    if troubles:
         return 1
     print(f"fuzz: {fuzz.requests} connections, {fuzz.delivered} requests delivered, {time.monotonic() - before:.0f} s")
     return 0

@@ -6,6 +6,7 @@ import pytest
 import trio
 
 from llamaswap.gateway import connection as gateway_connection
+from llamaswap.models import upstream
 from tests.gateway.wire import BODY, PATIENCE_S, Rig, Wire, answer, get, post, running
 
 CHUNKED = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
@@ -202,6 +203,26 @@ async def test_a_request_that_a_kept_connection_swallowed_is_not_sent_again() ->
         assert (await client.message()).status == 502
         await rig.idle()
         assert rig.server.connections == 1
+
+
+@pytest.mark.parametrize("raw", [post(), get(b"/upstream/a/x", b"Content-Length: 9000000", method=b"POST")])
+async def test_a_request_of_which_nothing_was_taken_is_sent_on_a_new_connection(
+    raw: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The kept connection was reset between our look at it and our first byte."""
+    monkeypatch.setattr(upstream, "readable", lambda sock: False)
+    async with running() as rig:
+        client = await rig.ask(post())
+        server, _ = await rig.server.request()
+        await server.send(answer())
+        await client.message()
+        await server.reset()
+        await client.send(raw)
+        server = await rig.server.accept()
+        await server.until(b"\r\n\r\n")
+        await server.send(answer(b"again"))
+        assert (await client.message()).body == b"again"
+        assert rig.server.connections == 2
 
 
 @pytest.mark.parametrize("reply", [b"Connection: close", b"Connection: X, Close"])

@@ -90,7 +90,7 @@ async def test_a_hang_up_under_tls_reaches_the_server(authority: trustme.CA, con
 async def test_clients_that_do_not_shake_hands_harm_nobody(
     sent: bytes, authority: trustme.CA, context: ssl.SSLContext
 ) -> None:
-    """Some are gone, with a reset, before they are accepted: all in one step, so that the listener cannot be quicker."""
+    """Some are gone, with a reset, before they are accepted: in one step, so that the listener cannot be quicker."""
     async with running(tls=context) as rig:
         for _ in range(20):
             with socket.create_connection(("127.0.0.1", rig.port)) as rude:

@@ -5,12 +5,14 @@ import re
 import pytest
 import trio
 
-from tests.gateway.wire import BODY, Rig, answer, get, post, running
+from tests.gateway.wire import BODY, Message, Rig, answer, get, post, running
 
 CHAT = b"/v1/chat/completions"
 
 
-async def exchange(rig: Rig, raw: bytes, reply: bytes, *, closes: bool = False, bodiless: bool = False):
+async def exchange(
+    rig: Rig, raw: bytes, reply: bytes, *, closes: bool = False, bodiless: bool = False
+) -> tuple[Message, Message]:
     """One request on a connection of its own: what the server saw, and what the client got."""
     client = await rig.ask(raw)
     server, request = await rig.server.request()
@@ -263,6 +265,29 @@ async def test_a_model_named_in_the_query() -> None:
     async with running() as rig:
         request, _ = await exchange(rig, get(b"/props?x=1&model=org%2Fmodel"), answer())
         assert request.first == b"GET /props?x=1&model=org%2Fmodel HTTP/1.1"
+
+
+@pytest.mark.parametrize(
+    ("content_type", "body", "forwarded"),
+    [
+        (b"application/json", b'{ "model" : "a" , "x":1}', b'{ "model" : "real" , "x":1}'),
+        (
+            b"multipart/form-data; boundary=z",
+            b'--z\r\nContent-Disposition: form-data; name="file"; filename="f"\r\n\r\n\0\xff\r\n'
+            b'--z\r\nContent-Disposition: form-data; name="model"\r\n\r\na\r\n--z--\r\n',
+            b'--z\r\nContent-Disposition: form-data; name="file"; filename="f"\r\n\r\n\0\xff\r\n'
+            b'--z\r\nContent-Disposition: form-data; name="model"\r\n\r\nreal\r\n--z--\r\n',
+        ),
+        (b"application/x-www-form-urlencoded", b"x=1&model=a", b"x=1&model=a"),
+    ],
+)
+async def test_the_name_that_the_server_knows_replaces_the_one_asked_for(
+    content_type: bytes, body: bytes, forwarded: bytes
+) -> None:
+    async with running(use_model_name="real") as rig:
+        request, _ = await exchange(rig, post(body).replace(b"application/json", content_type), answer())
+        assert request.body == forwarded
+        assert request.get(b"content-type") == content_type
 
 
 # -- request bodies -------------------------------------------------------------------------------------------------

@@ -284,14 +284,13 @@ class Rig:
 
     async def end(self) -> None:
         """Clients first, so that what they asked for ends; then the models, the listener and the servers."""
-        with trio.move_on_after(PATIENCE_S, shield=True):
-            for client in self.clients:
-                await client.close()
-            await self.dispatcher.shut_down(drain=False, grace=0)
-            self.listener.close()
-            self.plane.control.close()
-            await self.server.close()
-            await self.control.close()
+        for client in self.clients:
+            await client.close()
+        await self.dispatcher.shut_down(drain=False, grace=0)
+        self.listener.close()
+        self.plane.control.close()
+        await self.server.close()
+        await self.control.close()
 
     async def ask(self, raw: bytes) -> Wire:
         wire = await self.connect()
@@ -346,7 +345,8 @@ async def running(
             try:
                 yield rig
             finally:
-                await rig.end()
+                with trio.move_on_after(PATIENCE_S, shield=True):
+                    await rig.end()
             nursery.cancel_scope.cancel()
     finally:
         logger.removeHandler(complaints)
