@@ -17,7 +17,13 @@ _FIRST_RETRY_S, _LAST_RETRY_S = 0.5, 30.0
 #: The data plane has the processor to itself for so long.
 _LATE_S = 0.1
 #: Imported in a thread: together they take most of a second, which the event loop must not stand still for.
-_HEAVY = ("hypercorn.trio.tcp_server", "hypercorn.config", "hypercorn.utils", "llamaswap.control.app")
+_HEAVY = (
+    "hypercorn.trio.tcp_server",
+    "hypercorn.config",
+    "hypercorn.utils",
+    "llamaswap.control.app",
+    "llamaswap.control.http1",
+)
 
 
 class ControlPlane:

@@ -53,20 +53,20 @@ async def serve_control(
         OSError: the socket cannot be made.
     """
     # Both take a third of a second to import, which the listener of the data plane must not wait for.
-    from hypercorn.trio.tcp_server import TCPServer  # noqa: PLC0415
     from hypercorn.trio.worker_context import WorkerContext  # noqa: PLC0415
     from hypercorn.typing import ConnectionState  # noqa: PLC0415
     from hypercorn.utils import wrap_app  # noqa: PLC0415
 
     from llamaswap.control.app import make_app  # noqa: PLC0415
+    from llamaswap.control.http1 import Http1Server  # noqa: PLC0415
 
     config = _hypercorn_config()
     worker = WorkerContext(None)
     app = wrap_app(_ending_properly(make_app(context)), 0, "asgi")
 
     async def handle(stream: BoundedStream) -> None:
-        # TCPServer takes whatever has the methods of a stream; ours stands in for trio's.
-        await TCPServer(app, config, worker, ConnectionState({}), stream)  # type: ignore[arg-type]
+        # It takes whatever has the methods of a stream; ours stands in for trio's.
+        await Http1Server(app, config, worker, ConnectionState({}), stream)  # type: ignore[arg-type]
 
     connections = Connections(handle, stall_s)
     with _listening(socket_path) as listener:

@@ -55,6 +55,20 @@ async def test_hostile_bytes_end_their_own_connection(tmp_path: Path) -> None:
         assert (await rig.ask("GET", "/running")).status == 200
 
 
+async def test_a_client_that_hangs_up_before_its_answer_leaves_nothing(tmp_path: Path) -> None:
+    """Also one that asks for HTTP/2: it is not given it."""
+    h2c = b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAAP__\r\n"
+    async with control_plane(tmp_path) as rig:
+        for headers in (b"", h2c):
+            stream = await trio.open_unix_socket(str(rig.socket))
+            async with stream:
+                await stream.send_all(b"GET /api/version HTTP/1.1\r\nHost: localhost\r\n" + headers + b"\r\n")
+                await stream.send_eof()
+                with trio.fail_after(10):
+                    answer = b"".join([piece async for piece in stream])
+            assert answer.startswith(b"HTTP/1.1 200")
+
+
 async def test_a_reader_that_stalls_is_dropped(tmp_path: Path) -> None:
     async with control_plane(tmp_path, stall_s=0.3) as rig, await open_stream(rig, "/logs/stream/a"):
         monitor = rig.logs.model(A).monitor
