@@ -97,10 +97,10 @@ class Plane:
             await self.handler.pass_through(request, client)
         elif path in GETS and method in (b"GET", b"HEAD"):
             await self.handler.infer(request, client, path)
-        elif forward is not None or path in GETS:
-            await _method_not_allowed(request, client)
         elif path in _HEALTH and method in (b"GET", b"HEAD"):
             await self._health(request, client)
+        elif forward is not None or path in GETS or path in _HEALTH:
+            await _method_not_allowed(request, client)
         else:
             await self._manage(request, client)
 
@@ -126,7 +126,7 @@ class Plane:
 
 
 async def _method_not_allowed(request: Request, client: Client) -> None:
-    allowed = [b"GET", b"HEAD"] if request.path in GETS else []
+    allowed = [b"GET", b"HEAD"] if request.path in GETS or request.path in _HEALTH else []
     allowed += [b"POST"] if request.path in POSTS else []
     await send_reply(request, client, 405, [(b"Allow", b", ".join(allowed)), _TEXT], b"Method Not Allowed\n")
 
