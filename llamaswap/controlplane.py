@@ -1,6 +1,5 @@
-"""Keeps the control plane running beside the data plane: started late, started again when it fails."""
+"""Keeps the control plane running beside the data plane: started again when it fails."""
 
-import importlib
 import logging
 from functools import partial
 from pathlib import Path
@@ -14,16 +13,6 @@ from llamaswap.models.upstream import Upstream
 log = logging.getLogger(__name__)
 
 _FIRST_RETRY_S, _LAST_RETRY_S = 0.5, 30.0
-#: The data plane has the processor to itself for so long.
-_LATE_S = 0.1
-#: Imported in a thread: together they take most of a second, which the event loop must not stand still for.
-_HEAVY = (
-    "hypercorn.trio.tcp_server",
-    "hypercorn.config",
-    "hypercorn.utils",
-    "llamaswap.control.app",
-    "llamaswap.control.http1",
-)
 
 
 class ControlPlane:
@@ -45,8 +34,6 @@ class ControlPlane:
     async def run(self, stopping: trio.Event) -> None:
         """Serve until *stopping* is set. Never raises for a failure of the control plane."""
         try:
-            with trio.move_on_after(_LATE_S):
-                await stopping.wait()
             await self._keep_serving(stopping)
         finally:
             self.ended.set()
@@ -55,8 +42,6 @@ class ControlPlane:
         retry_s = _FIRST_RETRY_S
         while not stopping.is_set():
             try:
-                for name in _HEAVY:
-                    await trio.to_thread.run_sync(importlib.import_module, name)
                 async with trio.open_nursery() as nursery:
                     serve = partial(serve_control, self._path, self._context, shutdown_trigger=stopping.wait)
                     await nursery.start(serve)

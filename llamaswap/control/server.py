@@ -5,6 +5,7 @@ connection ends its whole server (here it ends the connection), and its sends ar
 reader who stalls holds the shutdown for ever (here each send has a deadline, and leaving closes the sockets).
 """
 
+import importlib
 import logging
 import socket
 from collections.abc import Awaitable, Callable, Iterator
@@ -46,13 +47,48 @@ async def serve_control(
 ) -> None:
     """Serve the management routes on *socket_path* (made 0600, removed at the end) until *shutdown_trigger* returns.
 
-    `started` means that connections are accepted. Takes a moment to import what it needs. Ends every log stream, gives
-    other answers a second, then closes. Cancelling closes at once.
+    `started` means that connections are taken. What it needs is imported when the first one comes, which then waits a
+    moment: a daemon that nobody manages stays small. At the end every log stream ends, other answers get a second,
+    then all is closed. Cancelling closes at once.
 
     Raises:
         OSError: the socket cannot be made.
     """
-    # Both take a third of a second to import, which the listener of the data plane must not wait for.
+    with _listening(socket_path) as listener:
+        task_status.started()
+        if await _first_contact(listener, shutdown_trigger):
+            await trio.to_thread.run_sync(_import_frameworks)
+            await _serve(listener, context, shutdown_trigger, stall_s)
+
+
+async def _first_contact(listener: trio.SocketListener, shutdown_trigger: Callable[[], Awaitable[None]]) -> bool:
+    """Wait until somebody connects; False when the daemon stops before that."""
+    contacted = False
+
+    async def until_stopped(scope: trio.CancelScope) -> None:
+        await shutdown_trigger()
+        scope.cancel("the daemon stops")
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(until_stopped, nursery.cancel_scope)
+        await trio.lowlevel.wait_readable(listener.socket)
+        contacted = True
+        nursery.cancel_scope.cancel("somebody is there")
+    return contacted
+
+
+def _import_frameworks() -> None:
+    """In a thread: together they take a good part of a second, for which the event loop must not stand still."""
+    for name in ("hypercorn.trio.tcp_server", "hypercorn.utils", "llamaswap.control.app", "llamaswap.control.http1"):
+        importlib.import_module(name)
+
+
+async def _serve(
+    listener: trio.SocketListener,
+    context: ControlContext,
+    shutdown_trigger: Callable[[], Awaitable[None]],
+    stall_s: float,
+) -> None:
     from hypercorn.trio.worker_context import WorkerContext  # noqa: PLC0415
     from hypercorn.typing import ConnectionState  # noqa: PLC0415
     from hypercorn.utils import wrap_app  # noqa: PLC0415
@@ -69,20 +105,18 @@ async def serve_control(
         await Http1Server(app, config, worker, ConnectionState({}), stream)  # type: ignore[arg-type]
 
     connections = Connections(handle, stall_s)
-    with _listening(socket_path) as listener:
-        async with connections.owned() as nursery:
-            async with trio.open_nursery() as accepting:
-                accept = partial(trio.serve_listeners, connections.serve, [listener], handler_nursery=nursery)
-                await accepting.start(accept)
-                task_status.started()
-                await shutdown_trigger()
-                accepting.cancel_scope.cancel("the daemon stops")
-            listener.socket.close()  # newcomers are refused from here on, not left waiting
-            context.logs.end_streams()
-            await worker.terminated.set()
-            with trio.move_on_after(_GRACE_S):
-                await connections.wait_until_none()
-            nursery.cancel_scope.cancel("the daemon stops")
+    async with connections.owned() as nursery:
+        async with trio.open_nursery() as accepting:
+            accept = partial(trio.serve_listeners, connections.serve, [listener], handler_nursery=nursery)
+            await accepting.start(accept)
+            await shutdown_trigger()
+            accepting.cancel_scope.cancel("the daemon stops")
+        listener.socket.close()  # newcomers are refused from here on, not left waiting
+        context.logs.end_streams()
+        await worker.terminated.set()
+        with trio.move_on_after(_GRACE_S):
+            await connections.wait_until_none()
+        nursery.cancel_scope.cancel("the daemon stops")
 
 
 def _ending_properly(app: "ASGIFramework") -> "ASGIFramework":
