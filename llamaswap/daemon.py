@@ -30,10 +30,10 @@ from llamaswap.controlplane import ControlPlane
 from llamaswap.dispatcher import Dispatcher, rules_for
 from llamaswap.errors import LlamaSwapError
 from llamaswap.gateway import address
-from llamaswap.gateway.connection import Site
 from llamaswap.gateway.listener import Listener
 from llamaswap.gateway.routes import Plane
 from llamaswap.gateway.rules import Rules
+from llamaswap.gateway.site import Site
 from llamaswap.models.reclaim import reclaim_orphans
 from llamaswap.models.supervisor import ModelLife
 from llamaswap.proxy.handler import ModelHandler

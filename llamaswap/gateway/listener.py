@@ -7,7 +7,8 @@ import ssl
 
 import trio
 
-from llamaswap.gateway.connection import Connection, Site
+from llamaswap.gateway.connection import Connection
+from llamaswap.gateway.site import Site
 
 log = logging.getLogger(__name__)
 

@@ -9,6 +9,7 @@ from collections import deque
 
 import httptools
 
+from llamaswap.gateway.framing import refusal_of
 from llamaswap.proxy.request import Request
 
 #: All header bytes of one request, and the number of headers; beyond either the answer is 431. The same bytes may pass
@@ -168,7 +169,7 @@ class RequestParser:
         request.method = parser.get_method()
         request.keep_alive = parser.should_keep_alive()
         request.head_bytes, self._head_bytes = self._head_bytes, 0
-        self._error = _check(request, parser.get_http_version())
+        self._error = refusal_of(request, parser.get_http_version())
         if self._error is None:
             self._in_body = True
             self.requests.append(request)
@@ -187,54 +188,3 @@ class RequestParser:
 
 _AT_MOST_ONCE = frozenset((b"host", b"content-length", b"content-type", b"authorization", b"origin"))
 _LISTS = frozenset((b"connection", b"upgrade", b"accept", b"x-forwarded-for", b"transfer-encoding", b"expect", b"te"))
-
-
-def _check(request: Request, version: str) -> tuple[int, str] | None:
-    """What llhttp lets pass and we do not. Sets the request's parts; returns the reason to refuse it, if any."""
-    request.http10 = version == "1.0"
-    if version not in ("1.1", "1.0"):
-        return 505, f"HTTP version {version} is not served here"
-    if b"host" not in request.known and not request.http10:
-        return 400, "missing Host header"
-    if request.method == b"CONNECT":
-        return 405, "CONNECT is not served here"
-    return _check_framing(request) or _check_target(request) or _check_upgrade(request)
-
-
-def _check_framing(request: Request) -> tuple[int, str] | None:
-    known = request.known
-    encoding = known.get(b"transfer-encoding")
-    if encoding is not None:
-        if encoding.strip().lower() != b"chunked" or request.http10:
-            return 400, "unsupported Transfer-Encoding"
-        request.chunked = True
-    length = known.get(b"content-length")
-    if length is not None:
-        if not length.strip().isdigit() or request.chunked:
-            return 400, "bad Content-Length"
-        request.content_length = int(length)
-    return None
-
-
-def _check_target(request: Request) -> tuple[int, str] | None:
-    target = request.target
-    if not target.startswith(b"/") and not (target == b"*" and request.method == b"OPTIONS"):
-        return 400, "the request target must be a path"
-    if b"#" in target:
-        return 400, "a fragment has no place in a request target"
-    request.path, _, request.query = target.partition(b"?")
-    return None
-
-
-def _check_upgrade(request: Request) -> tuple[int, str] | None:
-    upgrade = request.known.get(b"upgrade")
-    if upgrade is None or upgrade.strip().lower() != b"websocket":
-        return None
-    if b"upgrade" not in {token.strip().lower() for token in request.known.get(b"connection", b"").split(b",")}:
-        return None
-    if request.method != b"GET" or request.http10 or request.content_length or request.chunked:
-        return 400, "a websocket handshake is a GET without a body"
-    if any(byte >= 0x80 for name, _, value in request.headers if name.startswith(b"sec-websocket") for byte in value):
-        return 400, "a websocket handshake header is not ASCII"
-    request.upgrade = b"websocket"
-    return None
