@@ -204,7 +204,9 @@ async def _relay_chunked(
             data = _unframed(reader)
         if data:
             await client.send(data)
-    return reader.keep_alive and not unframe
+    # Not kept: llama.cpp's server hangs up after each stream without having said so, and a POST that meets the end of
+    # its connection is lost, as it must not be sent again. A new connection costs a stream next to nothing.
+    return False
 
 
 def _refuse_surplus(reader: ResponseReader) -> None:

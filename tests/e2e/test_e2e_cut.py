@@ -8,6 +8,7 @@ import pytest
 
 from tests.e2e.conftest import StartDaemon
 from tests.e2e.running import fake
+from tests.e2e.upstream import Upstream
 from tests.e2e.wire import CutError
 
 pytestmark = pytest.mark.e2e
@@ -74,3 +75,14 @@ def test_an_upstream_that_breaks_before_its_head_is_a_502_and_not_asked_twice(da
         with pytest.raises(CutError):
             running.get(f"/upstream/a{path}")
     assert len(running.entries()) == 4
+
+
+def test_a_server_that_hangs_up_after_each_stream_without_a_word_costs_no_request(daemon: StartDaemon) -> None:
+    """llama.cpp's does; a request sent just then on the kept connection would be lost, and must not be sent again."""
+    with Upstream(ends=True) as upstream:
+        running = daemon({"a": upstream.model()})
+        for _ in range(3):
+            with running.wire() as wire:
+                wire.chat("a", stream=True)
+                assert wire.answer().body == b"data: hello\n\n"
+        assert upstream.asked.qsize() == 3

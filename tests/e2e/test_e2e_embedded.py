@@ -1,5 +1,6 @@
 """First light: real models behind one address, through the SDKs that people use."""
 
+import json
 import os
 import re
 import sys
@@ -120,9 +121,21 @@ def test_messages_through_the_anthropic_sdk(running: Daemon) -> None:
     with anthropic.Anthropic(base_url=running.url, api_key="any", max_retries=0) as client:
         answer = client.messages.create(model="smol-a", max_tokens=8, messages=HELLO)
         assert answer.content[0].type == "text" and answer.content[0].text
-        with client.messages.stream(model="smol-b", max_tokens=8, messages=HELLO) as stream:
+        # Not smol-b: where chance makes its first token half a character, llama.cpp forgets the stream's first event.
+        with client.messages.stream(model="smol-a", max_tokens=8, messages=HELLO) as stream:
             assert "".join(stream.text_stream)
             assert stream.get_final_message().stop_reason in ("max_tokens", "end_turn")
+
+
+def test_streams_one_right_after_the_other_are_all_whole(running: Daemon) -> None:
+    """llama.cpp's server closes the connection after each, without having said so."""
+    body = json.dumps({"model": "smol-a", "messages": HELLO, "max_tokens": 2, "stream": True}).encode()
+    with running.wire() as wire:
+        for _ in range(60):
+            wire.ask("POST", "/v1/chat/completions", body)
+            answer = wire.answer()
+            assert answer.status == 200, answer.text
+            assert answer.body.endswith(b"data: [DONE]\n\n")
 
 
 @pytest.mark.usefixtures("never_two")

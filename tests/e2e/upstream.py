@@ -12,10 +12,14 @@ HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding
 
 
 class Upstream:
-    """Answers the first request on each connection with an endless stream, and tells when the daemon hangs up."""
+    """Answers the first request on each connection with a stream, and tells when the daemon hangs up.
 
-    def __init__(self, *, silent: bool = False) -> None:
+    The stream is endless unless *ends*. A second request on a connection is never answered: the connection ends.
+    """
+
+    def __init__(self, *, silent: bool = False, ends: bool = False) -> None:
         self._silent = silent
+        self._ends = ends
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port: int = self._listener.getsockname()[1]
         #: The time at which each connection was closed by the daemon.
@@ -49,7 +53,10 @@ class Upstream:
             try:
                 self.asked.put(wire.sock.recv(65536))
                 if not self._silent:
-                    wire.send(HEAD + b"d\r\ndata: hello\n\n\r\n")
+                    wire.send(HEAD + b"d\r\ndata: hello\n\n\r\n" + (b"0\r\n\r\n" if self._ends else b""))
+                if self._ends:
+                    wire.sock.recv(65536)
+                    return
                 wire.rest()
             except (CutError, OSError):
                 pass

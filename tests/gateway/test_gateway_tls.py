@@ -49,7 +49,7 @@ async def test_answers_plain_streamed_and_large(authority: trustme.CA, context: 
         body = bytes(range(256)) * 20_000
         async with trio.open_nursery() as nursery:
             nursery.start_soon(client.send, post(b'{"model":"a","x":"%b"}' % (b"y" * 3_000_000)) + post())
-            request = await server.message()
+            server, request = await rig.server.request()
             assert len(request.body) > 3_000_000
             nursery.start_soon(server.send, answer(body))
             assert (await client.message()).body == body

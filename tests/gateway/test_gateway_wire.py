@@ -54,10 +54,10 @@ async def test_a_chunked_answer_comes_through_piece_by_piece() -> None:
         await server.send(b"0\r\n\r\n")
         assert await client.exactly(5) == b"0\r\n\r\n"
         await client.send(post())
-        await server.message()
+        server, _ = await rig.server.request()
         await server.send(answer())
         assert (await client.message()).body == b"ok"
-        assert rig.server.connections == 1
+        assert rig.server.connections == 2  # llama.cpp's server hangs up after a stream and does not say so
 
 
 async def test_chunks_cut_at_any_byte_come_through() -> None:
