@@ -85,7 +85,7 @@ def is_live(path: Path) -> bool:
             probe.connect(str(path))
         except PermissionError:
             raise
-        except TimeoutError:  # its backlog is full: busy, or stopped, but there
+        except (BlockingIOError, TimeoutError):  # its backlog is full: busy, or stopped, but there
             return True
         except OSError:
             return False

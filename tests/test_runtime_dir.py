@@ -77,6 +77,16 @@ def test_live_and_stale_sockets(tmp_path: Path, live: Path, monkeypatch: pytest.
     assert (tmp_path / "control-x.sock").exists()
 
 
+def test_a_daemon_too_busy_to_accept_is_live(tmp_path: Path) -> None:
+    """Were it taken for gone, whoever starts next would remove its socket."""
+    path = runtime_dir.socket_path(tmp_path, 8080)
+    with socket.socket(socket.AF_UNIX) as busy, socket.socket(socket.AF_UNIX) as first:
+        busy.bind(str(path))
+        busy.listen(0)
+        first.connect(str(path))
+        assert runtime_dir.is_live(path)
+
+
 def test_ports_of_names() -> None:
     assert runtime_dir.port_of(Path("/x/control-8080.sock")) == 8080
     assert runtime_dir.port_of(Path("/x/control-.sock")) is None
