@@ -27,6 +27,8 @@ SLICE_BYTES = 256 * 1024
 READS_PER_TURN = 32
 #: What a socket says when it cannot go on just now; the ssl kinds come from TLS sockets.
 WOULD_BLOCK = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
+#: A Unix socket whose backlog is full refuses at once, and nothing tells when there is room again.
+_BACKLOG_POLL_S = 0.01
 
 
 class UpstreamConnection:
@@ -222,13 +224,14 @@ class _Addresses:
 
 
 async def _connect(family: int, address: tuple[str, int] | str) -> socket.socket:
-    """A connected non-blocking socket. Raises OSError."""
+    """A connected non-blocking socket. Raises OSError. Waits for as long as a Unix socket's backlog is full."""
     sock = socket.socket(family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC)
     try:
         if family != socket.AF_UNIX:
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        code = sock.connect_ex(address)
-        if code in (errno.EINPROGRESS, errno.EAGAIN):
+        while (code := sock.connect_ex(address)) == errno.EAGAIN and family == socket.AF_UNIX:  # noqa: ASYNC110 - see there
+            await trio.sleep(_BACKLOG_POLL_S)
+        if code == errno.EINPROGRESS:
             await trio.lowlevel.wait_writable(sock)
             code = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
         if code:
