@@ -36,7 +36,7 @@ Report = Spawned | SpawnFailed | LeaderExited | Stuck
 
 
 def describe_ending(how: str, value: str) -> str:
-    """``code 1`` or ``signal 9`` in words for people."""
+    """``code 1``, ``signal 9`` or ``failed REASON`` in words for people."""
     if how == "code":
         return f"exit code {value}"
     if how == "failed":

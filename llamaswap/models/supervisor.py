@@ -72,7 +72,6 @@ class ModelLife:
         self._stir = Stir()
         self._spawned = trio.Event()
         self._starting = trio.CancelScope()
-        self._kill_at = float("inf")
         self._stop_asked = False
         self._failure: str | None = None
         self._ending = ""

@@ -126,14 +126,13 @@ class Upstream:
         host: What to send as ``Host`` where the client's own is not passed on.
     """
 
-    __slots__ = ("_addresses", "_closed", "_idle", "_tls", "base_path", "base_query", "host", "opened")
+    __slots__ = ("_addresses", "_closed", "_idle", "_tls", "base_path", "base_query", "host")
 
     def __init__(self, url: str, *, unix_path: str | None = None) -> None:
         parts = urlsplit(url)
         self.base_path = parts.path.rstrip("/").encode()
         self.base_query = parts.query.encode()
         self.host = parts.netloc.rpartition("@")[2].encode()
-        self.opened = 0
         self._idle: list[UpstreamConnection] = []
         self._closed = False
         self._tls = ssl.create_default_context() if parts.scheme == "https" else None
@@ -173,9 +172,7 @@ class Upstream:
         """
         if self._closed:
             raise UpstreamError("upstream proxy error: the model has been stopped")
-        sock = await self._addresses.connect(self._tls)
-        self.opened += 1
-        return UpstreamConnection(sock)
+        return UpstreamConnection(await self._addresses.connect(self._tls))
 
     def close(self) -> None:
         """Close every idle connection; those in use are closed by their exchanges."""
