@@ -20,7 +20,7 @@ from typing import Protocol, assert_never
 import trio
 
 from llamaswap.config.schema import Config, ModelConfig, ModelId
-from llamaswap.errors import LlamaSwapError, ModelNotFoundError, ServiceUnavailableError
+from llamaswap.errors import LlamaSwapError, ModelNotFoundError, NotReadyError
 from llamaswap.models.upstream import Upstream
 from llamaswap.refusals import error_for
 from llamaswap.schedule.commands import Command, Grant, Reject, Start, Stop, Unloaded
@@ -90,13 +90,11 @@ class WaitingRequest:
 class Lease:
     """The right to use an upstream, from grant to `Dispatcher.leave`. Made by `Dispatcher.arrive`, in arrival order."""
 
-    __slots__ = ("_error", "_event", "arrived_at", "granted_at", "model", "ticket", "upstream")
+    __slots__ = ("_error", "_event", "model", "ticket", "upstream")
 
-    def __init__(self, ticket: Ticket, model: ModelId, arrived_at: float) -> None:
+    def __init__(self, ticket: Ticket, model: ModelId) -> None:
         self.ticket = ticket
         self.model = model
-        self.arrived_at = arrived_at
-        self.granted_at: float | None = None
         self.upstream: Upstream | None = None
         self._error: LlamaSwapError | None = None
         self._event: trio.Event | None = None
@@ -112,15 +110,15 @@ class Lease:
             await self._event.wait()
         if self._error is not None:
             raise self._error
-        if self.upstream is None:
-            raise ServiceUnavailableError(f"[{self.model}] process is not ready")
+        assert self.upstream is not None
         return self.upstream
 
-    def decide(self, upstream: Upstream | None, error: LlamaSwapError | None, now: float) -> None:
+    def decide(self, decision: Upstream | LlamaSwapError) -> None:
         """Take the scheduler's one decision. Never waits for the one who is to read it."""
-        self.upstream, self._error = upstream, error
-        if upstream is not None:
-            self.granted_at = now
+        if isinstance(decision, LlamaSwapError):
+            self._error = decision
+        else:
+            self.upstream = decision
         if self._event is not None:
             self._event.set()
 
@@ -162,7 +160,7 @@ class Dispatcher:
         """Queue a request for *model*. Exactly one `leave` must follow, however the request ends."""
         ticket = Ticket(self._next_ticket)
         self._next_ticket += 1
-        lease = Lease(ticket, model, trio.current_time())
+        lease = Lease(ticket, model)
         self._leases[ticket] = lease
         self.post(Arrived(ticket, model))
         return lease
@@ -283,11 +281,11 @@ class Dispatcher:
             case Grant(ticket, _, life):
                 lease, run = self._leases.get(ticket), self._runs.get(life)
                 if lease is not None:
-                    lease.decide(run.upstream if run else None, None if run else _vanished(lease), now)
+                    lease.decide(run.upstream if run else NotReadyError(f"[{lease.model}] process is not ready"))
             case Reject(ticket):
                 lease = self._leases.get(ticket)
                 if lease is not None:
-                    lease.decide(None, error_for(order), now)
+                    lease.decide(error_for(order))
             case Start(model, life):
                 self._start(model, life, now)
             case Stop(_, life, grace):
@@ -363,7 +361,3 @@ class Dispatcher:
 def rules_for(spec: ModelConfig) -> ModelRules:
     """What the scheduler must know of *spec*."""
     return ModelRules(ttl=spec.ttl, grace=spec.unload_timeout, limit=spec.concurrency_limit)
-
-
-def _vanished(lease: Lease) -> LlamaSwapError:
-    return ServiceUnavailableError(f"[{lease.model}] process is not ready")

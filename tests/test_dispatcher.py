@@ -31,7 +31,6 @@ class FakeProcess:
         self.spec, self.life, self._post, self._world = spec, life, post, world
         self.pid: int | None = None
         self._stop = trio.Event()
-        self._crash = trio.Event()
 
     async def run(self) -> None:
         world = self._world
