@@ -59,8 +59,7 @@ def is_loopback(sock: socket.socket) -> bool:
 
 def shown(sock: socket.socket) -> str:
     """``host:port`` of *sock*, for people."""
-    host, port = sock.getsockname()[:2]
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    return _joined(*sock.getsockname()[:2])
 
 
 def _bound(family: int, host: str, port: int, *, dual: bool = False) -> socket.socket:
@@ -79,14 +78,17 @@ def _bound(family: int, host: str, port: int, *, dual: bool = False) -> socket.s
     return sock
 
 
+def _joined(host: str, port: int) -> str:
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
 def _explain(host: str, port: int, error: OSError) -> str:
-    where = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
     remedy = {
         errno.EADDRINUSE: "another program listens there; stop it, or choose another address with -listen",
         errno.EACCES: "ports below 1024 need a privilege; choose another with -listen",
         errno.EADDRNOTAVAIL: "this machine has no such address; see `ip address`, or choose another with -listen",
     }.get(error.errno or 0, "choose another address with -listen")
-    return f"cannot listen on {where}: {os.strerror(error.errno or 0)}: {remedy}"
+    return f"cannot listen on {_joined(host, port)}: {os.strerror(error.errno or 0)}: {remedy}"
 
 
 def _has_ipv6_loopback() -> bool:

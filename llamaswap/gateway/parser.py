@@ -27,7 +27,8 @@ class RequestParser:
         requests: Requests with a complete head that nobody has taken yet.
         current: The request that is being received, or None between requests.
         raw_left: Body bytes still to come that `feed_raw` takes instead of `feed`.
-        dead: Framing was refused or the connection became a tunnel: what comes is not HTTP any more.
+        dead: Framing was refused: what comes is not HTTP any more.
+        tunnel: The websocket handshake after which the connection is a tunnel; what comes goes into its body.
     """
 
     __slots__ = (
@@ -54,11 +55,6 @@ class RequestParser:
         self._in_body = False
         self._resumed: Request | None = None
         self._parser = httptools.HttpRequestParser(self)
-
-    @property
-    def receiving_body(self) -> bool:
-        """Whether the body of `current` is what comes next."""
-        return self._in_body and self.current is not None
 
     def feed(self, data: bytes) -> None:
         """Take in what the socket gave. Never raises: a refused request is queued with `refused` set."""

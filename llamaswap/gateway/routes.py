@@ -64,7 +64,7 @@ class Plane:
     alive: Callable[[], bool]
     control: Upstream
     control_ready: Callable[[], trio.Event]
-    log_line: Callable[[str], None] | None
+    log_line: Callable[[str], None]
 
     async def answer(self, request: Request, client: Client) -> None:
         """Answer *request* whole, with an error, or by cutting the connection: one of the three, once."""
@@ -79,7 +79,7 @@ class Plane:
         except BrokenAnswerError:
             client.cut()
         finally:
-            if self.log_line is not None and not request.path.startswith(_NOT_LOGGED):
+            if not request.path.startswith(_NOT_LOGGED):
                 self.log_line(request_line(request, client, trio.current_time() - started))
 
     async def _answer(self, request: Request, client: Client) -> None:

@@ -1,16 +1,12 @@
 """What all connections of a listener share."""
 
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING
 
 import trio
 
-from llamaswap.proxy.request import Request
+from llamaswap.proxy.request import Client, Request
 
-if TYPE_CHECKING:
-    from llamaswap.gateway.connection import Connection
-
-Answer = Callable[[Request, "Connection"], Awaitable[None]]
+Answer = Callable[[Request, Client], Awaitable[None]]
 
 
 class Site:
