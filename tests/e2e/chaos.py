@@ -62,7 +62,7 @@ class Round:
     seconds: float = ROUND_S
     sent: list[Sent] = field(default_factory=list)
     _over: threading.Event = field(default_factory=threading.Event)
-    _failures: list[BaseException] = field(default_factory=list)
+    _failures: list[Exception] = field(default_factory=list)
 
     def play(self) -> None:
         """Let them loose for the round's time, and wait for the last answer. Raises what any of them raised."""
@@ -83,7 +83,7 @@ class Round:
         try:
             while not self._over.is_set():
                 task(dice)
-        except BaseException as failure:
+        except Exception as failure:
             self._failures.append(failure)
             self._over.set()
 
