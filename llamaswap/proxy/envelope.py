@@ -32,13 +32,9 @@ def render(error: LlamaSwapError, accept: str) -> tuple[int, list[tuple[bytes, b
     return error.status, headers, text.encode(errors="backslashreplace")
 
 
-def error_object(error: LlamaSwapError) -> dict[str, str | None]:
-    """The ``error`` object by itself, for streams that have begun and can only carry an event."""
-    return {"message": str(error), "type": error.kind, "param": None, "code": error.code}
-
-
 def _envelope(error: LlamaSwapError) -> str:
-    body = {"src": "llama-swap", "error": error_object(error)}
+    told = {"message": str(error), "type": error.kind, "param": None, "code": error.code}
+    body = {"src": "llama-swap", "error": told}
     return json.dumps(body, ensure_ascii=False, separators=(",", ":"))
 
 

@@ -68,7 +68,7 @@ def replace_model(body: Body, model: str) -> bytes:
         ValueError: *body* is no JSON object.
     """
     value = msgspec.json.encode(model)
-    span = find_value(body, "model")
+    span = _spans(body, "model").get("model")
     if span is not None:
         return b"".join((memoryview(body)[: span[0]], value, memoryview(body)[span[1] :]))
     end = body.rstrip().removesuffix(b"}")
@@ -76,11 +76,6 @@ def replace_model(body: Body, model: str) -> bytes:
         raise ValueError("the body is no JSON object")
     comma = b"" if end.rstrip().endswith(b"{") else b","
     return b"".join((end, comma, b'"model":', value, b"}"))
-
-
-def find_value(body: Body, key: str) -> Span | None:
-    """The span of the first top-level value under *key*, or None."""
-    return _spans(body, key).get(key)
 
 
 def _spans(body: Body, *keys: str) -> dict[str, Span]:

@@ -14,7 +14,9 @@ class Request:
         body: Bytes received and not yet taken (of a websocket: the client's bytes behind its handshake).
         complete: The whole body has arrived.
         upgrade: The protocol asked for, in lower case, when this is an upgrade we tunnel (``websocket``), else None.
-        refused: Why the framing cannot be trusted, when it cannot; the connection ends after the answer.
+        known: Lower-case name -> value, of equal names the first, or all with commas between where they form a list.
+        head_bytes: The head's size as received.
+        refused: Status and reason when the framing cannot be trusted; the connection ends after the answer.
     """
 
     __slots__ = (
@@ -51,10 +53,6 @@ class Request:
         self.upgrade: bytes | None = None
         self.refused: tuple[int, str] | None = None
         self.head_bytes = 0
-
-    def get(self, name: bytes) -> bytes | None:
-        """The first value of the header *name* (lower case), or None."""
-        return self.known.get(name)
 
 
 class Client(Protocol):

@@ -17,7 +17,9 @@ class ResponseReader:
         interim: Bytes of informational heads (100 left out) to be passed on as they are; whoever does empties it.
         complete: The answer's end was seen.
         surplus: The upstream sent bytes beyond the end of its answer.
-        bodies: Body bytes with the chunk framing taken off; collected only with `unframe`.
+        keep_alive: The upstream will take another request after this answer.
+        unframe: Whether to collect `bodies`; `begin` says no.
+        bodies: Body bytes with the chunk framing taken off.
     """
 
     def __init__(self) -> None:
@@ -27,9 +29,7 @@ class ResponseReader:
     def begin(self) -> None:
         """Make ready for the next answer on the same connection."""
         self._raw = b""
-        self._ends = 0
         self._skip_100: list[bool] = []
-        self._trailers = False
         self._odd_encoding = False
         self.status = 0
         self.reason = b""
@@ -37,7 +37,7 @@ class ResponseReader:
         self.length: int | None = None
         self.chunked = False
         self.keep_alive = False
-        self.head_done = self.complete = self.surplus = self.upgraded = False
+        self.head_done = self.complete = self.surplus = False
         self.interim = self.body_start = b""
         self.unframe = False
         self.bodies: list[bytes] = []
@@ -63,7 +63,7 @@ class ResponseReader:
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade:
-            self.upgraded = True
+            pass  # the status says so too
         except httptools.HttpParserError as error:
             if self.complete:
                 self.surplus = True
