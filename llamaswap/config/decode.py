@@ -1,7 +1,7 @@
 """The expanded tree -> typed values, with defaults. What one value tells is checked here, the rest in `checks`."""
 
 from dataclasses import dataclass
-from typing import Literal, cast, get_args
+from typing import cast, get_args
 
 from llamaswap.config import argv
 from llamaswap.config.expand import DEFAULT_START_PORT, Expanded
@@ -9,11 +9,10 @@ from llamaswap.config.fields import Fields, Item
 from llamaswap.config.nodes import Entry, is_null
 from llamaswap.config.place import Mark
 from llamaswap.config.problems import Problems
-from llamaswap.config.schema import LogSink, ModelConfig, ModelId, SchedulerConfig
+from llamaswap.config.schema import LogLevel, LogSink, ModelConfig, ModelId, SchedulerConfig
 from llamaswap.config.suggest import closest
 from llamaswap.config.urls import why_no_url
 
-LogLevel = Literal["debug", "info", "warn", "error"]
 _RFC_FORMATS = frozenset(["rfc822", "rfc822z", "rfc850", "rfc1123", "rfc1123z", "rfc3339", "rfc3339nano"])
 _STAMP_FORMATS = frozenset(["stamp", "stampmilli", "stampmicro", "stampnano"])
 LOG_TIME_FORMATS = _RFC_FORMATS | _STAMP_FORMATS | {"ansic", "unixdate", "rubydate", "kitchen"}

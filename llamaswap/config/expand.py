@@ -84,12 +84,12 @@ class _Models:
         scope = macros.for_model(model, self._common, own)
         body = self._expander.expand(_prepared(entry), scope, path)
         assert isinstance(body, Map)
-        body = self._with_port(model, body, entry, scope)
+        body = self._with_port(model, body, entry)
         ports = [Macro("PORT", self.ports[model])] if model in self.ports else []
         report_leftovers(body, path, Scope([*scope, *ports], self._environ, in_model=True), self._problems)
         return Entry(entry.key, body)
 
-    def _with_port(self, model: str, body: Map, entry: Entry, scope: Sequence[Macro]) -> Map:
+    def _with_port(self, model: str, body: Map, entry: Entry) -> Map:
         path: KeyPath = ("models", model)
         if _uses_port(body.get("cmd")):
             self.ports[model] = self._next_port

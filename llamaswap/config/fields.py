@@ -32,10 +32,6 @@ class Fields:
         self._node = node
         self._problems = problems
 
-    def has(self, key: str) -> bool:
-        """Whether the key is there with a value."""
-        return not is_null(self._node.get(key))
-
     def mark_of(self, key: str) -> Mark:
         """Where the value of *key* stands; the section's own place if there is none."""
         node = self._node.get(key)

@@ -7,6 +7,7 @@ from typing import Literal, NewType
 #: A key of ``models:``, after resolution of aliases.
 ModelId = NewType("ModelId", str)
 
+LogLevel = Literal["debug", "info", "warn", "error"]
 LogSink = Literal["proxy", "upstream", "both", "none"]
 
 
@@ -74,7 +75,7 @@ class Config:
     preload: tuple[ModelId, ...] = ()
     api_keys: tuple[str, ...] = field(default=(), repr=False)
     include_aliases_in_list: bool = False
-    log_level: Literal["debug", "info", "warn", "error"] = "info"
+    log_level: LogLevel = "info"
     log_time_format: str = ""
     log_to_stdout: LogSink = "proxy"
     cors_origins: tuple[str, ...] = ()
