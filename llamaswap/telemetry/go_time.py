@@ -39,11 +39,6 @@ _LAYOUTS = {
 }
 
 
-def is_known(name: str) -> bool:
-    """Whether *name* is a layout's; case and blanks around it do not matter. The empty name, for none, is known."""
-    return not name.strip() or name.strip().lower() in _LAYOUTS
-
-
 def make_clock(name: str, now_ns: Callable[[], int] = time.time_ns) -> Callable[[], str]:
     """Return a function that gives the local time in the layout *name* and a blank, or "" for an unknown name.
 

@@ -14,18 +14,13 @@ import logging
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from typing import Literal
 
 import trio
 
-from llamaswap.config.schema import LogSink, ModelId
+from llamaswap.config.schema import LogLevel, LogSink, ModelId
 from llamaswap.telemetry.go_time import make_clock
-from llamaswap.telemetry.monitor import Monitor, Subscription
+from llamaswap.telemetry.monitor import Monitor
 from llamaswap.telemetry.stdout import StdoutWriter
-
-__all__ = ["Level", "LogHandler", "LogHub", "ModelLog", "Monitor", "Subscription"]
-
-Level = Literal["debug", "info", "warn", "error"]
 
 _NUMBERS = {"debug": logging.DEBUG, "info": logging.INFO, "warn": logging.WARNING, "error": logging.ERROR}
 
@@ -64,7 +59,11 @@ class LogHub:
     """
 
     def __init__(
-        self, to_stdout: LogSink = "proxy", level: Level = "info", time_format: str = "", stdout_fd: int | None = None
+        self,
+        to_stdout: LogSink = "proxy",
+        level: LogLevel = "info",
+        time_format: str = "",
+        stdout_fd: int | None = None,
     ) -> None:
         self.proxy, self.upstream, self.combined = Monitor(), Monitor(), Monitor()
         self._models: dict[ModelId, ModelLog] = {}
@@ -75,7 +74,7 @@ class LogHub:
         self._closed = False
         self.configure(level, time_format)
 
-    def configure(self, level: Level, time_format: str) -> None:
+    def configure(self, level: LogLevel, time_format: str) -> None:
         """Apply a (new) configuration's level and time format. Unknown values act as info, and as no time."""
         self._threshold = _NUMBERS.get(level, logging.INFO)
         self._clock = make_clock(time_format)
@@ -96,14 +95,14 @@ class LogHub:
         for gone in self._models.keys() - models:
             self._models.pop(gone).monitor.close()
 
-    def proxy_line(self, level: Level, text: str) -> None:
+    def proxy_line(self, level: LogLevel, text: str) -> None:
         """Write one line of ours, without a detour through `logging`; line breaks in *text* are escaped."""
         if _NUMBERS[level] >= self._threshold:
             if not text.isprintable():
                 text = text.translate(_ESCAPE_ALL)
             self.write_proxy(f"{self._clock()}[{level.upper()}] {text}\n".encode(errors="backslashreplace"))
 
-    def proxy_text(self, level: Level, text: str) -> None:
+    def proxy_text(self, level: LogLevel, text: str) -> None:
         """As `proxy_line`, but *text* may span lines, as a traceback does, and is not filtered by level."""
         text = text.translate(_ESCAPE_BUT_LAYOUT)
         self.write_proxy(f"{self._clock()}[{level.upper()}] {text}\n".encode(errors="backslashreplace"))
@@ -184,7 +183,7 @@ class LogHandler(logging.Handler):
                 self._loop.run_sync_soon(self._hub.proxy_text, level, text)
 
 
-def _level_of(number: int) -> Level:
+def _level_of(number: int) -> LogLevel:
     if number >= logging.ERROR:
         return "error"
     if number >= logging.WARNING:
