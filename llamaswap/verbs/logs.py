@@ -8,8 +8,6 @@ from urllib.parse import quote
 from llamaswap.verbs.client import Client, UnknownModelError, VerbError
 from llamaswap.verbs.terminal import ColoursOnly
 
-_SOURCES = ("", "proxy", "upstream")
-
 
 def run_logs(client: Client, arguments: argparse.Namespace) -> None:
     """Print the log of a model, or another source; following ends when the daemon does.
