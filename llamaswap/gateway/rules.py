@@ -1,4 +1,4 @@
-"""Who may ask: host, origin and key, in this order, before a request is routed. Pure.
+"""Who may ask: host, origin and key, in this order, before a request is routed. Pure, but for the machine's name.
 
 Without these a web page the user happens to visit could drive the daemon: a browser sends requests to any address,
 and a name that an attacker controls can be made to resolve to the loopback address.

@@ -1,4 +1,4 @@
-"""The few things we need from a JSON request body, without building the document.
+"""The few things we need from a JSON request body, without building the document. Pure.
 
 `msgspec` skips what it is not asked for at gigabytes a second. It keeps the last of two equal keys and refuses a
 damaged document, where the reference keeps the first and passes damage on; so a body in which ``"model"`` occurs more
