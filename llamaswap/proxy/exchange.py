@@ -150,8 +150,11 @@ async def _relay(request: Request, client: Client, connection: UpstreamConnectio
     if reader.length is not None:
         return await _relay_length(client, connection, reader, head, piece)
     if reader.chunked:
-        return await _relay_chunked(client, connection, reader, head, piece, unframe=request.http10)
-    await _relay_to_end(client, connection, head, piece, chunk=not request.http10)
+        await _relay_chunked(client, connection, reader, head, piece, unframe=request.http10)
+    else:
+        await _relay_to_end(client, connection, head, piece, chunk=not request.http10)
+    # Not kept: llama.cpp's server hangs up after each stream without having said so, and a POST that meets the end of
+    # its connection is lost, as it must not be sent again. A new connection costs a stream next to nothing.
     return False
 
 
@@ -181,7 +184,7 @@ async def _relay_length(
 
 async def _relay_chunked(
     client: Client, connection: UpstreamConnection, reader: ResponseReader, head: bytes, piece: bytes, *, unframe: bool
-) -> bool:
+) -> None:
     if unframe:
         # The head's piece went through the parser before it was known that the framing must come off.
         reader = ResponseReader()
@@ -204,9 +207,6 @@ async def _relay_chunked(
             data = _unframed(reader)
         if data:
             await client.send(data)
-    # Not kept: llama.cpp's server hangs up after each stream without having said so, and a POST that meets the end of
-    # its connection is lost, as it must not be sent again. A new connection costs a stream next to nothing.
-    return False
 
 
 def _refuse_surplus(reader: ResponseReader) -> None:
