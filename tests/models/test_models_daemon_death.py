@@ -86,7 +86,8 @@ async def one_death(number: int, signum: int) -> float:
     async with running_daemon(dice.choice(["stop", "stay"]), *flags) as (daemon, mark):
         await trio.sleep(dice.uniform(0, 0.4))
         daemon.send_signal(signum)
-        await daemon.wait()
+        with trio.fail_after(20):
+            await daemon.wait()
     print(f"round {number} of seed {SEED}: {flags}")
     return await nothing_left(mark)
 

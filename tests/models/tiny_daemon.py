@@ -1,5 +1,6 @@
 """A daemon of one model, to be killed: ``tiny_daemon.py PORT FLAG...`` runs the fake server and writes each fact."""
 
+import signal
 import sys
 from pathlib import Path
 
@@ -41,4 +42,7 @@ async def main() -> None:
     await trio.sleep_forever()
 
 
+# Whoever started the tests may ignore these, as `nohup` does; then so would we, and nothing would end us.
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
+signal.signal(signal.SIGINT, signal.default_int_handler)
 trio.run(main)
