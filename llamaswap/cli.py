@@ -9,9 +9,7 @@ from pathlib import Path
 
 from llamaswap import __version__
 from llamaswap.errors import ConfigError
-from llamaswap.flags import Flags, UsageError, parse_flags
-
-VERBS = ("ps", "load", "unload", "logs")
+from llamaswap.flags import VERBS, Flags, UsageError, parse_flags
 
 USAGE = """\
 Usage: llamaswap [serve] -config FILE [flags]      run the daemon
@@ -36,9 +34,11 @@ def main(argv: Sequence[str] | None = None) -> int:
 
         return verbs.main(words)
     try:
+        if words[:1] == ["help"]:
+            words[0] = "-help"
         return _daemon(parse_flags(words[1:] if words[:1] == ["serve"] else words))
     except UsageError as error:
-        sys.stderr.write(f"llamaswap: {error}\n{USAGE}")
+        sys.stderr.write(f"{USAGE}\nllamaswap: {error}\n")
         return 2
     except ConfigError as error:
         sys.stderr.write(f"llamaswap: {error}\n")

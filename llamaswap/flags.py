@@ -1,8 +1,11 @@
 """The daemon's flags, parsed as Go's flag package does: one dash or two, ``-name value`` or ``-name=value``."""
 
 import difflib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
+
+#: Words in front of which no flag stands.
+VERBS = ("ps", "load", "unload", "logs")
 
 _TRUE, _FALSE = (
     frozenset(("1", "t", "T", "true", "TRUE", "True")),
@@ -44,11 +47,10 @@ def parse_flags(words: Sequence[str]) -> Flags:
             break
         name, equals, value = word.lstrip("-").partition("=")
         if not word.startswith("-") or word.startswith("---") or not name:
-            raise UsageError(f"unexpected argument {word!r}")
+            raise UsageError(f"unexpected argument {word!r}{_near(word.lower(), VERBS)}")
         name = "help" if name == "h" else name
         if name not in kinds:
-            near = difflib.get_close_matches(name, kinds, n=1)
-            raise UsageError(f"unknown flag -{name}" + (f"; did you mean -{near[0]}?" if near else ""))
+            raise UsageError(f"unknown flag -{name}{_near(name, kinds, '-')}")
         attribute = name.replace("-", "_")
         if kinds[name] is bool:
             setattr(flags, attribute, _switch(name, value) if equals else True)
@@ -59,6 +61,11 @@ def parse_flags(words: Sequence[str]) -> Flags:
         else:
             raise UsageError(f"flag -{name} needs a value")
     return flags
+
+
+def _near(word: str, known: Iterable[str], dash: str = "") -> str:
+    near = difflib.get_close_matches(word, known, n=1)
+    return f"; did you mean {dash}{near[0]}?" if near else ""
 
 
 def _switch(name: str, value: str) -> bool:

@@ -13,7 +13,7 @@ from llamaswap.watch import POLL_S, watch
 def inline_threads(monkeypatch: pytest.MonkeyPatch) -> None:
     """Reading files in the test's own thread: the mock clock cannot see that a real thread is busy."""
 
-    async def run_sync(function: object, *args: object) -> object:
+    async def run_sync(function: object, *args: object, abandon_on_cancel: bool = False) -> object:
         await trio.lowlevel.checkpoint()
         assert callable(function)
         return function(*args)

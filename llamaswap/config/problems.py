@@ -109,7 +109,12 @@ class Problems:
             count = "1 problem" if total == 1 else f"{total} problems"
             more = [f"(and {total - MOST_PROBLEMS} more problems)"] if total > MOST_PROBLEMS else []
             heading = f"the configuration cannot be used: {count}"
-            raise ConfigError("\n".join([heading, *map(str, errors), *more]), errors)
+            raise ConfigError("\n".join([heading, *map(str, errors), *more, *self._besides()]), errors)
+
+    def _besides(self) -> list[str]:
+        """The warnings, for somebody who has to open the file anyway; an error is often the end of what one tells."""
+        warnings = self.warnings()
+        return ["", "and what works, but probably not as meant:", *map(str, warnings)] if warnings else []
 
     def _add(self, problem: Problem) -> None:
         # Errors must not be crowded out by warnings, so each kind has its own room.

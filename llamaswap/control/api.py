@@ -18,6 +18,8 @@ def add_management_routes(app: Quart, context: ControlContext) -> None:
     _add_orders(app, context)
     app.add_url_rule("/", "root", lambda: redirect_answer("/ui"))
     app.add_url_rule("/upstream", "upstream", lambda: redirect_answer("/ui/models"))
+    for number, path in enumerate(("/ui", "/ui/", "/ui/models")):
+        app.add_url_rule(path, f"page{number}", lambda: text_answer(_page(context)))
 
 
 def _add_views(app: Quart, context: ControlContext) -> None:
@@ -94,6 +96,18 @@ def _running(context: ControlContext) -> list[dict[str, Any]]:
         for running in context.dispatcher.running()
         if (model := models.get(running.model)) is not None
     ]
+
+
+def _page(context: ControlContext) -> str:
+    """What a browser is told until there are pages."""
+    return (
+        f"llamaswap {context.version.version} is running. It has no pages yet; look at\n\n"
+        "  /v1/models   the models that can be asked for\n"
+        "  /running     the one in memory\n"
+        "  /api/queue   who waits for what\n"
+        "  /logs        what happened\n\n"
+        "or, in a terminal: llamaswap ps\n"
+    )
 
 
 def _queue(context: ControlContext) -> dict[str, Any]:

@@ -68,7 +68,7 @@ def _parser() -> argparse.ArgumentParser:
         default="",
         help="a model, or `proxy` or `upstream`; by default what the daemon prints",
     )
-    for parser_of_order in (load, unload):
+    for parser_of_order in (load, unload, logs):
         parser_of_order.add_argument("--json", action="store_true", help="for programs")
     return parser
 

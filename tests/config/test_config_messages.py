@@ -218,3 +218,11 @@ def test_the_concurrency_limit_is_none_unless_it_is_set() -> None:
         (", concurrencyLimit: 4", 4),
     ]:
         assert next(iter(load_text(text % written, "c.yaml", {}).config.models.values())).concurrency_limit == limit
+
+
+def test_warnings_are_told_beside_the_errors() -> None:
+    """Whoever has to open the file anyway wants to see everything in one go."""
+    with pytest.raises(ConfigError) as refused:
+        load_text("modles: {}\nstartPort: 0\n", "c.yaml", {})
+    assert "startPort" in str(refused.value)
+    assert "did you mean models?" in str(refused.value)

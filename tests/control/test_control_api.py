@@ -178,7 +178,7 @@ async def test_wrong_methods(tmp_path: Path, method: str, target: str, allow: st
         assert (answer.headers["content-type"], answer.body) == (TEXT, b"Method Not Allowed\n")
 
 
-@pytest.mark.parametrize("target", ["/nothing", "/v1/models/", "/running/x", "/ui", "/%ff", "/logs/"])
+@pytest.mark.parametrize("target", ["/nothing", "/v1/models/", "/running/x", "/%ff", "/logs/"])
 async def test_unknown_paths(tmp_path: Path, target: str) -> None:
     async with control_plane(tmp_path) as rig:
         answer = await rig.ask("GET", target, "Accept: application/json")

@@ -192,3 +192,14 @@ def test_durations() -> None:
         "5h12m",
         "2d03h",
     ]
+
+
+async def test_log_lines_as_json(tmp_path: Path, capfd: OUT) -> None:
+    """One object a line, the last one too if it is incomplete."""
+    async with control_plane(tmp_path) as rig:
+        rig.logs.model(A).write(b'one "quoted"\ntw')
+        assert await run("logs", "--json", "a") == 0
+    assert [json.loads(line) for line in capfd.readouterr().out.splitlines()] == [
+        {"line": 'one "quoted"'},
+        {"line": "tw"},
+    ]
