@@ -6,17 +6,19 @@ from llamaswap.proxy.request import Client, Request
 
 #: What the line says when the client left before it was told a status.
 CLIENT_CLOSED_REQUEST = 499
+#: Of each text that the client chose so much is shown; unquoting and escaping a megabyte would stall everybody.
+_MOST_BYTES = 2048
 
 
 def request_line(request: Request, client: Client, duration_s: float) -> str:
     """``Request CLIENT "METHOD PATH PROTO" STATUS BYTES "USER-AGENT" DURATION``; the path decoded, without query."""
     known = request.known
     forwarded = known.get(b"x-forwarded-for", b"").partition(b",")[0].strip()
-    address = forwarded or known.get(b"x-real-ip", b"") or client.address
-    path = request.path.decode("latin-1")
+    address = (forwarded or known.get(b"x-real-ip", b"") or client.address)[:_MOST_BYTES]
+    path = request.path[:_MOST_BYTES].decode("latin-1")
     if "%" in path:
         path = unquote(path, errors="replace")
-    agent = known.get(b"user-agent", b"").decode("latin-1")
+    agent = known.get(b"user-agent", b"")[:_MOST_BYTES].decode("latin-1")
     protocol = "HTTP/1.0" if request.http10 else "HTTP/1.1"
     status = client.status if client.head_sent else CLIENT_CLOSED_REQUEST
     method = request.method.decode("latin-1")

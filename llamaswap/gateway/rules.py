@@ -33,6 +33,8 @@ _APP_SCHEMES = frozenset(
 )
 #: No browser sends more than scheme, host and port; what else `urlsplit` might read into it is not our business.
 _ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*:(//[^/?#@\\\s]*)?")
+#: No host name and no origin is longer; what is would only fill the caches of those who take it apart.
+_MAX_NAME = 512
 _LOCAL_SUFFIXES = (".localhost", ".local", ".lan", ".internal")
 #: Answered to anybody, key or not.
 OPEN_PATHS = frozenset((b"/health", b"/wol-health", b"/", b"/favicon.ico", b"/upstream"))
@@ -78,6 +80,8 @@ class Rules:
 
     def host_known(self, host: bytes) -> bool:
         """Whether *host* (with or without port) names this machine and nothing an attacker could have registered."""
+        if len(host) > _MAX_NAME:
+            return False
         name = _host_name(host)
         if name == "localhost" or name in self._hosts or name.endswith(_LOCAL_SUFFIXES):
             return True
@@ -88,7 +92,7 @@ class Rules:
         if "*" in self._origins or text in self._origins:
             return
         try:
-            parts = urlsplit(text if _ORIGIN.fullmatch(text) else "")
+            parts = urlsplit(text if len(text) <= _MAX_NAME and _ORIGIN.fullmatch(text) else "")
             name = parts.hostname or ""
         except ValueError:
             name, parts = "", urlsplit("")

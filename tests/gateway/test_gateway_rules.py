@@ -4,6 +4,7 @@ import ast
 import base64
 import inspect
 import textwrap
+import tracemalloc
 
 import pytest
 
@@ -202,3 +203,16 @@ def test_a_preflight_is_told_which_headers_it_may_send(asked: bytes | None, allo
         b"Access-Control-Allow-Headers": allowed,
         b"Access-Control-Max-Age": b"86400",
     }
+
+
+def test_endless_names_are_foreign_and_not_remembered() -> None:
+    """A megabyte in a cache of hundreds, which anybody could fill."""
+    tracemalloc.start()
+    for number in range(8):
+        endless = b"%d" % number + b"a" * 1_000_000
+        for headers in ({"host": endless}, {"origin": b"http://" + endless}):
+            with pytest.raises(ForbiddenError):
+                rules().check(request(**headers))
+    kept, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert kept < 3_000_000  # the last one, which the failure holds on to
