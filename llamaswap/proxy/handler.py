@@ -5,7 +5,7 @@ from urllib.parse import quote
 
 from llamaswap.config.schema import Config, ModelId
 from llamaswap.dispatcher import Dispatcher
-from llamaswap.errors import ConflictError, ModelNotFoundError
+from llamaswap.errors import BadRequestError, ConflictError, ModelNotFoundError
 from llamaswap.proxy import resolve
 from llamaswap.proxy.exchange import exchange
 from llamaswap.proxy.reply import send_reply
@@ -34,8 +34,10 @@ class ModelHandler:
             LlamaSwapError: nothing has been sent to the client.
             BrokenAnswerError, ClientGoneError: the answer is cut.
         """
-        config = self._config()
-        body = await client.read_body(config.max_request_body)
+        if request.upgrade:
+            raise BadRequestError("no websocket is served at this path; /upstream/MODEL/ passes them on")
+        body = await client.read_body(self._config().max_request_body)
+        config = self._config()  # a reload may have come while the body did
         name = resolve.named(request, body).model
         if not name:
             raise ModelNotFoundError("no model id could be identified")

@@ -90,6 +90,7 @@ def test_a_damaged_document_still_names_its_model(body: bytes) -> None:
         ("equal keys", b"{" + b'"model":"a",' * 800_000 + b'"model":"b"}'),
         ("blanks", b'{"model":' + b" " * 10_000_000),
         ("blanks behind a value", b'{"model":1' + b" " * 10_000_000 + b",}"),
+        ("many blanks", b'{"x":[' + b" " * 80_000_000),
         ("commas", b"{" + b"," * 10_000_000),
         ("escapes", b'{"x":"' + b"\\u006d" * 1_600_000 + b'","model":"a"}'),
         ("large", b'{"x":"' + b"y" * 10_000_000 + b'","model":"a"}'),
