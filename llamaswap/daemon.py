@@ -160,13 +160,15 @@ class Daemon:
     # -- signals and shutdown ---------------------------------------------------------------------------------------
 
     async def _watch_signals(self, *, task_status: trio.TaskStatus[None]) -> None:
-        with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM, signal.SIGHUP) as signals:
-            task_status.started()
-            async for number in signals:
-                if number == signal.SIGHUP:
-                    await self._reload()
-                else:
-                    self._end_soon(signal.Signals(number).name)
+        received = trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+        async with trio.open_nursery() as reloads:
+            with received as signals:
+                task_status.started()
+                async for number in signals:
+                    if number == signal.SIGHUP:
+                        reloads.start_soon(self._reload)  # a disk that does not answer must not keep us from ending
+                    else:
+                        self._end_soon(signal.Signals(number).name)
 
     def _end_soon(self, name: str) -> None:
         self._signals_seen += 1
@@ -211,9 +213,11 @@ class Daemon:
 
     async def _reload(self) -> None:
         """Read the configuration again; a bad one changes nothing. One after the other, so that the last one wins."""
+        if self._reloading.statistics().tasks_waiting:
+            return  # whoever waits will read what is there by then
         async with self._reloading:
             try:
-                loaded = await trio.to_thread.run_sync(self._options.reload)
+                loaded = await trio.to_thread.run_sync(self._options.reload, abandon_on_cancel=True)
             except LlamaSwapError as error:
                 log.warning("reload: the configuration is unchanged: %s", error)
                 return

@@ -17,10 +17,10 @@ async def watch(files: Callable[[], list[Path]], changed: Callable[[], Awaitable
 
     Files that are missing for a moment do not count as a change; their return does, if it brings other content.
     """
-    acted_on = last = await trio.to_thread.run_sync(_fingerprint, files)
+    acted_on = last = await trio.to_thread.run_sync(_fingerprint, files, abandon_on_cancel=True)
     while True:
         await trio.sleep(POLL_S)
-        now = await trio.to_thread.run_sync(_fingerprint, files)
+        now = await trio.to_thread.run_sync(_fingerprint, files, abandon_on_cancel=True)
         if now is not None and now == last and now != acted_on:
             acted_on = now
             await changed()

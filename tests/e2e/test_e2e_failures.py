@@ -1,6 +1,8 @@
 """Promise 11: a part fails, the rest serves; the core fails, the process exits. And 10, in samples."""
 
+import os
 import random
+import signal
 import socket
 from pathlib import Path
 
@@ -94,3 +96,33 @@ def test_a_failure_of_the_core_ends_the_daemon_and_every_model(tmp_path: Path) -
         assert "planted" in str(running.log)
     finally:
         running.end(strict=False)
+
+
+@pytest.mark.parametrize("proxy", ["http://127.0.0.1:99999", "http://a]b:1", "http://[zz]:80"])
+def test_a_proxy_that_cannot_be_used_fails_its_model_only(daemon: StartDaemon, proxy: str) -> None:
+    running = daemon({"bad": {"cmd": "sleep 100", "proxy": proxy}, "b": fake("b")})
+    assert running.chat("bad").status == 500
+    assert running.chat("b").status == 200
+
+
+def test_a_configuration_that_cannot_be_read_to_its_end_keeps_nobody_from_ending(daemon: StartDaemon) -> None:
+    """As on a network disk that is away; here a pipe that somebody holds open."""
+    running = daemon({"a": fake("a")})
+    running.config_file.unlink()
+    os.mkfifo(running.config_file)
+    holder = os.open(running.config_file, os.O_RDWR)
+    try:
+        for _ in range(3):
+            running.signal(signal.SIGHUP)
+            assert running.chat("a").status == 200
+        running.signal(signal.SIGTERM)
+        assert running.wait(10) == 0
+    finally:
+        os.close(holder)
+
+
+def test_a_websocket_where_none_is_served_is_told_so(daemon: StartDaemon) -> None:
+    running = daemon({"a": fake("a")})
+    answer = running.get("/v1/audio/voices?model=a", Connection="Upgrade", Upgrade="websocket", Sec_WebSocket_Key="x")
+    assert answer.status == 400
+    assert running.starts() == []
