@@ -100,12 +100,13 @@ class GuardedProcess:
                     self._guard = await nursery.start(self._run_guard, theirs, writer)
                 except (OSError, RuntimeError) as error:  # RuntimeError: no thread to fork in
                     self._hear(SpawnFailed(f"its guard process could not be started: {error}"))
-                    return
-                theirs.close()
-                writer.close()
-                nursery.start_soon(self._drain, reader.fileno())
-                nursery.start_soon(self._converse, ours, order)
-            self._drain_rest(reader.fileno())
+                else:
+                    theirs.close()
+                    writer.close()
+                    nursery.start_soon(self._drain, reader.fileno())
+                    nursery.start_soon(self._converse, ours, order)
+            if self._guard is not None:
+                self._drain_rest(reader.fileno())
 
     async def _run_guard(
         self, channel: socket.socket, output: IO[bytes], *, task_status: trio.TaskStatus[trio.Process]
@@ -126,7 +127,8 @@ class GuardedProcess:
             )
         finally:
             if self._guard and self._guard.returncode != 0:
-                await self._sweep(self._guard.returncode)
+                # The sweep shields itself, in bounded steps; between them a cancelled daemon may go.
+                await self._sweep(self._guard.returncode)  # noqa: ASYNC102 - as said above
             self._draining.cancel("the tree is gone")
 
     async def _sweep(self, code: int | None) -> None:

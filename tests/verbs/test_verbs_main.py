@@ -144,7 +144,8 @@ async def test_following_on_a_terminal_until_ctrl_c(tmp_path: Path) -> None:
             assert await trio.to_thread.run_sync(os.read, ours, 1000) == b"\x1b[0m"
         finally:
             child.kill()
-            await child.wait()
+            with trio.CancelScope(shield=True, deadline=trio.current_time() + 10):
+                await child.wait()
             os.close(ours)
 
 
