@@ -4,7 +4,8 @@
         `--exit, time-out, stop--------------------------^
 
 `state` is for display. Decisions are taken by the scheduler from the facts posted here: `Started` at most once, then
-exactly one of `Exited` and `StartFailed`, and that only when nothing of the tree is left. `StopFailed` may come before.
+exactly one of `Exited` and `StartFailed`, and that only when nothing of the tree is left. `Dying`, if the tree outlives
+its leader or its chance to become ready by half a second, and `StopFailed` may come before.
 """
 
 import logging
@@ -23,13 +24,15 @@ from llamaswap.models.process import GuardedProcess
 from llamaswap.models.proctable import read_process
 from llamaswap.models.readiness import Stir, tree_listens, wait_until_healthy
 from llamaswap.models.reports import LeaderExited, Report, Spawned, SpawnFailed, Stuck
-from llamaswap.schedule.events import Event, Exited, Life, Started, StartFailed, StopFailed
+from llamaswap.schedule.events import Dying, Event, Exited, Life, Started, StartFailed, StopFailed
 
 logger = logging.getLogger(__name__)
 
 State = Literal["starting", "ready", "stopping", "stopped"]
 
 FAILED_START_GRACE_S = 5.0
+#: A tree usually goes with its leader; if it has not by then, those who wait are told that it will not serve.
+LINGER_S = 0.5
 TAIL_BYTES = 2048
 
 
@@ -71,6 +74,7 @@ class ModelLife:
         self._written = 0
         self._stir = Stir()
         self._spawned = trio.Event()
+        self._doomed = trio.Event()
         self._starting = trio.CancelScope()
         self._stop_asked = False
         self._failure: str | None = None
@@ -121,8 +125,15 @@ class ModelLife:
             return
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._become_ready, probe)
+            nursery.start_soon(self._tell_if_lingering)
             await self._process.run()
             nursery.cancel_scope.cancel("the tree is gone")
+
+    async def _tell_if_lingering(self) -> None:
+        """Post `Dying` when the life is over for those who wait, but its tree takes its time."""
+        await self._doomed.wait()
+        await trio.sleep(LINGER_S)
+        self._post(Dying(self._spec.id, self._life, self._explain_failure() if self._failure else self._ending))
 
     def _make_probe(self) -> HealthProbe | None:
         endpoint = self._spec.check_endpoint.strip()
@@ -148,6 +159,7 @@ class ModelLife:
                 return
         if not self._leaving():
             self._failure = f"health check timed out after {timeout:g}s"
+            self._doomed.set()
             logger.warning("model not ready in time model=%s timeout_s=%g", self._spec.id, timeout)
             self._end(FAILED_START_GRACE_S)
 
@@ -192,6 +204,7 @@ class ModelLife:
         else:
             self._failure = "upstream command exited prematurely"
         self.state = "stopping"
+        self._doomed.set()
 
     def _leaving(self) -> bool:
         return self.state in ("stopping", "stopped")

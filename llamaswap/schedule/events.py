@@ -58,6 +58,15 @@ class StartFailed:
 
 
 @dataclass(frozen=True, slots=True)
+class Dying:
+    """*life* has failed or ended by itself; what is left of it is being ended. `StartFailed` or `Exited` follows."""
+
+    model: ModelId
+    life: Life
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Exited:
     """The last process of *life* is gone: it was stopped, or ended by itself."""
 
@@ -106,5 +115,15 @@ class Tick:
 
 
 Event = (
-    Arrived | Left | Started | StartFailed | Exited | StopFailed | UnloadAsked | ConfigReplaced | ShutdownAsked | Tick
+    Arrived
+    | Left
+    | Started
+    | Dying
+    | StartFailed
+    | Exited
+    | StopFailed
+    | UnloadAsked
+    | ConfigReplaced
+    | ShutdownAsked
+    | Tick
 )

@@ -17,14 +17,14 @@ it is alive:
 
     Start --> starting --Started--> ready
                   |                   |
-                  +------- Stop ------+--> stopping --StopFailed--> stuck
+                  +--- Stop, Dying ---+--> stopping --StopFailed--> stuck
 
     A life leaves the books by Exited or StartFailed, from any state, and by nothing else.
 
-Only the scheduler moves a life to `stopping`; only facts move it otherwise. A `starting` life that ends has failed its
-caller; one whose end was ordered has not. Facts about a life that is not in the books are late, and ignored. There is
-no swap object: "stop x and y, then start a" is `Stop(x) Stop(y)` now, and `Start(a)` in the pass in which the last of
-them has gone.
+Only the scheduler, by `Stop`, and a life's own beginning end, by `Dying`, move it to `stopping`; only facts move it
+otherwise. A `starting` life that ends or is dying has failed its caller; one whose end was ordered has not. Facts
+about a life that is not in the books are late, and ignored. There is no swap object: "stop x and y, then start a" is
+`Stop(x) Stop(y)` now, and `Start(a)` in the pass in which the last of them has gone.
 
 **One pass.** Each fact is first applied: it changes the state, and dooms only those whom it dooms by itself. All else
 is then decided from the state alone: requests that can be served are granted, room is made for the one whose turn it
@@ -58,6 +58,7 @@ from llamaswap.schedule.events import (
     Arrived,
     Ask,
     ConfigReplaced,
+    Dying,
     Event,
     Exited,
     Left,
@@ -137,6 +138,8 @@ class Scheduler(ABC):
                 return self._take_leave(ticket, now)
             case Started(model, life):
                 return self._become_ready(model, life, now)
+            case Dying(model, life, detail):
+                return self._lose(model, life, detail, now)
             case StartFailed(model, life, detail):
                 return self._end(model, life, detail, now)
             case Exited(model, life, detail):
@@ -197,6 +200,15 @@ class Scheduler(ABC):
             resident.idle_since = now
             self._backoff.forget(model)
         return []
+
+    def _lose(self, model: ModelId, life: Life, reason: str, now: float) -> list[Command]:
+        """It serves nobody any more, though it is not gone: who wants its model waits for the next life."""
+        resident = self._known(model, life)
+        if resident is None or not resident.running:
+            return []
+        failed = self._fail_start(resident, reason, now) if resident.state == "starting" else []
+        resident.state = "stopping"
+        return failed
 
     def _end(self, model: ModelId, life: Life, reason: str, now: float) -> list[Command]:
         resident = self._known(model, life)

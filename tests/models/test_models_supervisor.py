@@ -12,7 +12,7 @@ import pytest
 import trio
 
 from llamaswap.models.markers import LIFE, OWNER
-from llamaswap.schedule.events import Exited, Started, StartFailed
+from llamaswap.schedule.events import Dying, Exited, Started, StartFailed
 from tests.models.living import Lives
 
 pytestmark = pytest.mark.processes
@@ -171,8 +171,9 @@ async def test_a_stop_during_the_start_ends_in_exited(lives: Lives, delay: float
 
 async def test_a_stop_while_a_failed_start_is_cleared_away_ends_in_exited(lives: Lives) -> None:
     run = lives.begin(lives.server("--ignore-term", "--load", "20", health_check_timeout=0.3))
-    await run.spawned()
-    await trio.sleep(0.8)  # past the time-out, and well within the 5 s of its grace
+    fact = await run.next_fact()  # past the time-out, and well within the 5 s of its grace
+    assert isinstance(fact, Dying)
+    assert fact.detail.startswith("health check timed out after 0.3s")
     assert run.life.state == "stopping"
     assert isinstance(await run.end(grace=0.1), Exited)
     assert run.left_at_the_end == []
@@ -221,10 +222,13 @@ async def test_a_crash_while_ready_is_told_at_once(lives: Lives, signum: int, de
 
 
 async def test_leftovers_of_a_crash_are_gone_before_it_is_told(lives: Lives) -> None:
-    run = lives.begin(lives.server("--setsid", "--double-fork", unload_timeout=0.3))
+    """While they take their time, that the model is dying is told well before."""
+    run = lives.begin(lives.server("--setsid", "--double-fork", unload_timeout=2.0))
     await run.next_fact()
     assert run.life.pid
     os.kill(run.life.pid, signal.SIGKILL)
+    assert await run.next_fact() == Dying(run.life._spec.id, run.life._life, "signal SIGKILL")
+    assert run.life.state == "stopping"
     assert isinstance(await run.next_fact(), Exited)
     assert run.left_at_the_end == []
 
