@@ -25,6 +25,8 @@ RECV_BYTES = 65536
 #: Large bodies go out in slices, with a turn for everybody else between them.
 SLICE_BYTES = 256 * 1024
 READS_PER_TURN = 32
+#: Seconds to connect, and to agree on TLS.
+CONNECT_S, HANDSHAKE_S = 30.0, 10.0
 #: What a socket says when it cannot go on just now; the ssl kinds come from TLS sockets.
 WOULD_BLOCK = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
 #: A Unix socket whose backlog is full refuses at once, and nothing tells when there is room again.
@@ -234,7 +236,10 @@ async def _connect(family: int, address: tuple[str, int] | str) -> socket.socket
         while (code := sock.connect_ex(address)) == errno.EAGAIN and family == socket.AF_UNIX:  # noqa: ASYNC110 - see there
             await trio.sleep(_BACKLOG_POLL_S)
         if code == errno.EINPROGRESS:
-            await trio.lowlevel.wait_writable(sock)
+            with trio.move_on_after(CONNECT_S) as patience:
+                await trio.lowlevel.wait_writable(sock)
+            if patience.cancelled_caught:
+                raise TimeoutError(errno.ETIMEDOUT, os.strerror(errno.ETIMEDOUT))
             code = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
         if code:
             raise OSError(code, os.strerror(code))
@@ -248,14 +253,16 @@ async def _handshake(sock: socket.socket, tls: ssl.SSLContext, host: str) -> soc
     """TLS on *sock*, with *host* verified; still non-blocking. Raises OSError."""
     wrapped = tls.wrap_socket(sock, server_hostname=host, do_handshake_on_connect=False)
     try:
-        while True:
-            try:
-                wrapped.do_handshake()
-                return wrapped
-            except ssl.SSLWantReadError:
-                await trio.lowlevel.wait_readable(wrapped)
-            except ssl.SSLWantWriteError:
-                await trio.lowlevel.wait_writable(wrapped)
+        with trio.move_on_after(HANDSHAKE_S):
+            while True:
+                try:
+                    wrapped.do_handshake()
+                    return wrapped
+                except ssl.SSLWantReadError:
+                    await trio.lowlevel.wait_readable(wrapped)
+                except ssl.SSLWantWriteError:
+                    await trio.lowlevel.wait_writable(wrapped)
+        raise TimeoutError(errno.ETIMEDOUT, "the TLS handshake took too long")
     except BaseException:
         wrapped.close()
         raise

@@ -6,6 +6,8 @@ from llamaswap.errors import UpstreamError
 from llamaswap.proxy.request import Header
 
 MAX_HEAD_BYTES = 1 << 20
+#: Informational answers before the real one.
+MAX_INTERIMS = 100
 
 
 class ResponseReader:
@@ -30,7 +32,9 @@ class ResponseReader:
         """Make ready for the next answer on the same connection."""
         self._raw = b""
         self._skip_100: list[bool] = []
-        self._odd_encoding = False
+        self._refusal = ""
+        self._unbodied = 0
+        self._interims = 0
         self.status = 0
         self.reason = b""
         self.headers: list[Header] = []
@@ -60,6 +64,7 @@ class ResponseReader:
         Raises:
             UpstreamError: the framing is broken.
         """
+        self._unbodied += len(data)
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade:
@@ -69,8 +74,10 @@ class ResponseReader:
                 self.surplus = True
             else:
                 raise UpstreamError(f"upstream proxy error: malformed answer: {error}") from error
-        if self._odd_encoding:
-            raise UpstreamError("upstream proxy error: malformed answer: unsupported Transfer-Encoding")
+        if self._unbodied > MAX_HEAD_BYTES and not self.complete:
+            raise UpstreamError("upstream proxy error: malformed answer: endless head, chunk extension or trailer")
+        if self._refusal:
+            raise UpstreamError(f"upstream proxy error: malformed answer: {self._refusal}")
 
     def _split(self) -> None:
         for skip in self._skip_100:
@@ -111,6 +118,9 @@ class ResponseReader:
         status = self._parser.get_status_code()
         if 100 <= status < 200 and status != 101:
             self._skip_100.append(status == 100)
+            self._interims += 1
+            if self._interims > MAX_INTERIMS:
+                self._refusal = f"more than {MAX_INTERIMS} informational answers"
             return
         self.status = status
         # After the message llhttp has reset its flags and says no for every answer.
@@ -120,10 +130,12 @@ class ResponseReader:
                 self.length = int(value)
             elif lower == b"transfer-encoding":
                 self.chunked = True
-                self._odd_encoding = self._odd_encoding or value.strip().lower() != b"chunked"
+                if value.strip().lower() != b"chunked":
+                    self._refusal = "unsupported Transfer-Encoding"
         self.head_done = True
 
     def on_body(self, body: bytes) -> None:
+        self._unbodied = 0
         if self.unframe:
             self.bodies.append(body)
 

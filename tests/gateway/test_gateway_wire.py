@@ -1,11 +1,12 @@
 """Requests and answers on the wire: every framing, every header that is taken off or put on, and their order."""
 
 import re
+from contextlib import suppress
 
 import pytest
 import trio
 
-from tests.gateway.wire import BODY, Message, Rig, answer, get, post, running
+from tests.gateway.wire import BODY, Message, Rig, Wire, answer, get, post, running
 
 CHAT = b"/v1/chat/completions"
 
@@ -135,6 +136,36 @@ async def test_interim_answers_come_through_and_100_does_not() -> None:
         assert await client.until(b"\r\n\r\n") == b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n"
         await server.send(answer())
         assert (await client.message()).body == b"ok"
+
+
+async def test_a_flood_of_interim_answers_ends() -> None:
+    async with running() as rig:
+        client = await rig.ask(post())
+        server, _ = await rig.server.request()
+        await server.send(b"HTTP/1.1 102 Processing\r\n\r\n" * 101)
+        while (got := await client.message()).status == 102:
+            pass
+        assert got.status == 502
+        assert b"more than 100 informational answers" in got.body
+
+
+async def send_until_refused(server: Wire, data: bytes) -> None:
+    with suppress(trio.BrokenResourceError):
+        await server.send(data)
+
+
+async def test_an_endless_trailer_is_cut() -> None:
+    """It is not kept while it comes, and the client sees that there is no end."""
+    async with running() as rig:
+        client = await rig.ask(post())
+        server, _ = await rig.server.request()
+        await server.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\nX: ")
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(send_until_refused, server, b"a" * 2_000_000)
+            received = await client.all()
+            nursery.cancel_scope.cancel()
+        assert b"2\r\nok\r\n" in received
+        assert not received.endswith(b"\r\n\r\n")
 
 
 async def test_statuses_and_unknown_ones_come_through() -> None:
