@@ -28,6 +28,7 @@ Usage: llamaswap [serve] -config FILE [flags]      run the daemon
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a verb, or the daemon until it ends. Returns the exit code: 0, 1 (failed) or 2 (usage)."""
+    _own_standard_descriptors()
     words = list(sys.argv[1:] if argv is None else argv)
     if words and words[0] in VERBS:
         from llamaswap import verbs  # noqa: PLC0415 - the daemon starts without it
@@ -45,6 +46,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 1
     except KeyboardInterrupt:
         return 130
+
+
+def _own_standard_descriptors() -> None:
+    """Descriptors 0 to 2 that came closed would else become sockets of ours, and log lines be written into them."""
+    while (lowest := os.open(os.devnull, os.O_RDWR)) <= 2:
+        os.set_inheritable(lowest, True)
+    os.close(lowest)
 
 
 def _daemon(flags: Flags) -> int:

@@ -28,6 +28,7 @@ from llamaswap.schedule.events import (
     Arrived,
     Ask,
     ConfigReplaced,
+    Dying,
     Event,
     Exited,
     Left,
@@ -267,6 +268,8 @@ class Dispatcher:
         match event:
             case Started(_, life) if run := self._runs.get(life):
                 run.ready, run.since = True, now
+            case Dying(_, life) if run := self._runs.get(life):
+                run.since = now
             case StartFailed(_, life) | Exited(_, life) if run := self._runs.pop(life, None):
                 run.upstream.close()
                 if not self._runs:
@@ -312,7 +315,8 @@ class Dispatcher:
 
     def replace_config(self, config: Config) -> None:
         """Let *config* hold from now on. Models whose start parameters are unchanged keep their process."""
-        changed = frozenset(m for m in self._config.models if config.models.get(m) != self._config.models[m])
+        old, new = self._config.models, config.models
+        changed = frozenset(m for m in old if m in new and _launch(old[m]) != _launch(new[m]))
         self._config = config
         self.post(ConfigReplaced({m: rules_for(c) for m, c in config.models.items()}, changed))
 
@@ -356,6 +360,11 @@ class Dispatcher:
             WaitingRequest(ticket, model, place, now - arrived_at)
             for place, (ticket, model, arrived_at) in enumerate(self._scheduler.waiting(), start=1)
         ]
+
+
+def _launch(spec: ModelConfig) -> tuple[object, ...]:
+    """What a running process has been started with; a change of anything else leaves it alone."""
+    return spec.argv, spec.cmd_stop, spec.env, spec.proxy, spec.check_endpoint
 
 
 def rules_for(spec: ModelConfig) -> ModelRules:

@@ -88,6 +88,7 @@ class Listener:
             try:
                 client.setblocking(False)
                 client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                client.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)  # for a peer that vanished in silence
                 if self._tls is not None:
                     client.getpeername()  # wrapping one that is gone would fail halfway, and leave it open
                     client = self._tls.wrap_socket(client, server_side=True, do_handshake_on_connect=False)

@@ -128,3 +128,26 @@ def test_a_stranger_on_the_port_is_no_model(daemon: StartDaemon) -> None:
         answer = running.chat("a")
         assert answer.status == 500
         assert "already in use by" in answer.error["message"]
+
+
+def test_a_model_whose_leader_died_is_waited_for_and_started_again(daemon: StartDaemon) -> None:
+    """Its children hold on for seconds; a request in the meantime must not run into a refused connection."""
+    running = daemon({"a": fake("a", "--setsid", unloadTimeout=2)})
+    assert running.chat("a").status == 200
+    os.kill(running.model_pid("a"), signal.SIGKILL)
+    running.log.wait(r">> Dying\(model='a'")
+    assert running.queue()["running"][0]["state"] == "stopping"
+    assert running.chat("a").status == 200
+    assert running.starts() == ["a", "a"]
+
+
+def test_a_reload_keeps_a_model_whose_command_is_the_same(daemon: StartDaemon) -> None:
+    """Its ttl, its names and its description are ours alone: the process need not know."""
+    running = daemon({"a": fake("a")})
+    assert running.chat("a").status == 200
+    pid = running.model_pid("a")
+    running.configure({"models": {"a": fake("a", ttl=600, description="new", aliases=["other"])}})
+    running.signal(signal.SIGHUP)
+    running.log.wait("reload: done")
+    assert running.chat("other").status == 200
+    assert running.model_pid("a") == pid
