@@ -9,7 +9,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from benchmark import processes
-from benchmark.processes import BenchError, free_port, running, wait_healthy
+from benchmark.processes import BenchError, free_port, free_ports, running, wait_healthy
 from benchmark.tools import HERE, ROOT, Tools
 
 
@@ -80,7 +80,7 @@ class Launcher:
     @contextmanager
     def ours(self, name: str = "ours", parallel: int = 512) -> Iterator[Candidate]:
         """The daemon with one model; its stub is started by the daemon itself, at the first request."""
-        port, stub_port = free_port(), free_port()
+        port, stub_port = free_port(), free_ports(1)
         config = self.write_config(name, {"bench": [str(self.tools.stub), "--port", "${PORT}"]}, stub_port, parallel)
         with self._started(name, self.daemon(config, port), port, stub_port, one_at_a_time=parallel == 1) as candidate:
             yield candidate

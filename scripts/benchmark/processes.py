@@ -2,6 +2,7 @@
 
 import contextlib
 import fcntl
+import itertools
 import json
 import os
 import signal
@@ -100,6 +101,33 @@ def free_port() -> int:
     """A port nobody listens on at the moment."""
     with socket.create_server(("127.0.0.1", 0)) as sock:
         return int(sock.getsockname()[1])
+
+
+_candidates = itertools.count(20_000 + os.getpid() % 10_000)
+
+
+def free_ports(count: int) -> int:
+    """The first of *count* ports in a row that nobody uses, below those that the kernel gives to connections.
+
+    A model's port has to stay free until the model starts; one of the kernel's may be a connection's by then. None is
+    given out twice.
+    """
+    while (first := next(_candidates)) < 32_000:
+        if all(_is_free(first + step) for step in range(count)):
+            for _ in range(count - 1):
+                next(_candidates)
+            return first
+    raise BenchError(f"no {count} free ports in a row are left below 32,000")
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as sock:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            sock.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
 
 
 def http(port: int, request: bytes, timeout_s: float = 10.0, ends: bytes = b"") -> bytes:

@@ -10,7 +10,7 @@ from functools import partial
 
 from benchmark.candidates import Launcher
 from benchmark.measure import Column, Sample, Table
-from benchmark.processes import BenchError, counters, end, free_port, is_healthy, running, wait_healthy
+from benchmark.processes import BenchError, counters, end, free_port, free_ports, is_healthy, running, wait_healthy
 from benchmark.room import Room
 
 SILENT, TALKING = "silent", "talking"
@@ -98,7 +98,7 @@ class _Daemon:
     def __init__(self, model: _ColdModel, launcher: Launcher) -> None:
         argv = [str(model.script), "--port", "${PORT}"]
         models = {SILENT: argv, TALKING: [*argv, "--say", "listening"]}
-        config = launcher.write_config("cold", models, free_port(), 1)
+        config = launcher.write_config("cold", models, free_ports(len(models)), 1)
         self._port = free_port()
         self._argv = launcher.daemon(config, self._port)
         self._log = launcher.log("cold")
