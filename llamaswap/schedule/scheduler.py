@@ -206,9 +206,9 @@ class Scheduler(ABC):
         resident = self._known(model, life)
         if resident is None or not resident.running:
             return []
-        failed = self._fail_start(resident, reason, now) if resident.state == "starting" else []
+        was_loading = resident.state == "starting"
         resident.state = "stopping"
-        return failed
+        return self._fail_start(resident, reason, now) if was_loading else []
 
     def _end(self, model: ModelId, life: Life, reason: str, now: float) -> list[Command]:
         resident = self._known(model, life)
