@@ -114,8 +114,8 @@ class Daemon:
         config, options = self._config, self._options
         scheduler = SerialScheduler(
             {model: rules_for(spec) for model, spec in config.models.items()},
-            parallel=config.scheduler.parallel,
-            abort_orphan_loads=config.scheduler.abort_orphan_loads,
+            parallel=config.routing.scheduler.serial.parallel,
+            abort_orphan_loads=config.routing.scheduler.serial.abort_orphan_loads,
         )
         self._dispatcher = Dispatcher(config, scheduler, self._spawn)
         port = options.sockets[0].getsockname()[1]
@@ -226,7 +226,7 @@ class Daemon:
     def _adopt(self, loaded: Loaded) -> None:
         for problem in loaded.warnings:
             log.warning("config: %s", problem)
-        if loaded.config.scheduler != self._config.scheduler:
+        if loaded.config.routing != self._config.routing:
             log.warning("reload: routing.scheduler needs a restart")
         self._config = loaded.config
         self._plane.rules = self._rules(loaded.config)

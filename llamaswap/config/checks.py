@@ -20,7 +20,7 @@ def finish(decoded: Decoded, problems: Problems) -> Config:
     return Config(
         models=MappingProxyType({d.model.id: d.model for d in decoded.models}),
         names=MappingProxyType(names),
-        scheduler=decoded.scheduler,
+        routing=decoded.routing,
         preload=_preload(decoded.preload, names, problems),
         api_keys=_texts(decoded.api_keys),
         include_aliases_in_list=decoded.include_aliases_in_list,

@@ -9,7 +9,8 @@ from llamaswap.config.fields import Fields, Item
 from llamaswap.config.nodes import Entry, is_null
 from llamaswap.config.place import Mark
 from llamaswap.config.problems import Problems
-from llamaswap.config.schema import LogLevel, LogSink, ModelConfig, ModelId, SchedulerConfig
+from llamaswap.config.routing import RoutingConfig, SchedulerConfig, SerialSettings
+from llamaswap.config.schema import LogLevel, LogSink, ModelConfig, ModelId
 from llamaswap.config.suggest import closest
 from llamaswap.config.urls import why_no_url
 
@@ -27,7 +28,7 @@ class Decoded:
     """Typed values that have not been compared with each other yet."""
 
     models: list["DecodedModel"]
-    scheduler: SchedulerConfig
+    routing: RoutingConfig
     preload: list[Item]
     api_keys: list[Item]
     include_aliases_in_list: bool
@@ -77,7 +78,7 @@ def decode(expanded: Expanded, problems: Problems) -> Decoded:
             _Model(name, fields, problems).decode(entry, defaults, expanded)
             for name, fields, entry in root.entries("models")
         ],
-        scheduler=_scheduler(scheduler, problems),
+        routing=RoutingConfig(scheduler=_scheduler(scheduler, problems)),
         preload=root.section("hooks").section("on_startup").strings("preload"),
         api_keys=_api_keys(root, problems),
         include_aliases_in_list=root.boolean("includeAliasesInList", False),
@@ -190,10 +191,8 @@ def _scheduler(fields: Fields, problems: Problems) -> SchedulerConfig:
         value = fields.value_of("use")
         problems.error("value", path, fields.mark_of("use"), "there is no such scheduler", value=value, remedy=remedy)
     serial = fields.section("settings").section("serial")
-    return SchedulerConfig(
-        parallel=serial.integer("parallel", 1, least=1),
-        abort_orphan_loads=serial.boolean("abortOrphanLoads", False),
-    )
+    parallel = serial.integer("parallel", 1, least=1)
+    return SchedulerConfig(serial=SerialSettings(parallel, serial.boolean("abortOrphanLoads", False)))
 
 
 def _api_keys(root: Fields, problems: Problems) -> list[Item]:

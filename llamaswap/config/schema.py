@@ -2,10 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal, NewType
+from typing import Literal
 
-#: A key of ``models:``, after resolution of aliases.
-ModelId = NewType("ModelId", str)
+from llamaswap.config.names import ModelId
+from llamaswap.config.routing import RoutingConfig
+
+__all__ = ["Config", "LogLevel", "LogSink", "ModelConfig", "ModelId"]
 
 LogLevel = Literal["debug", "info", "warn", "error"]
 LogSink = Literal["proxy", "upstream", "both", "none"]
@@ -26,6 +28,7 @@ class ModelConfig:
         unload_timeout: Seconds between the stop signal and SIGKILL.
         env: ``NAME=value`` entries, appended to the daemon's environment; later ones win.
         concurrency_limit: Most outstanding requests; 0 means no limit.
+        parallel: How many requests the scheduler `batch` serves at once.
         owns_port: The port in `proxy` was given out by us for ``${PORT}``, so nobody else may listen there.
     """
 
@@ -42,19 +45,11 @@ class ModelConfig:
     aliases: tuple[str, ...] = ()
     use_model_name: str = ""
     concurrency_limit: int = 0
+    parallel: int = 1
     unlisted: bool = False
     name: str = ""
     description: str = ""
     owns_port: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class SchedulerConfig:
-    """``routing.scheduler``. `parallel`: how many consecutive requests for one model may run together under serial."""
-
-    use: Literal["serial"] = "serial"
-    parallel: int = 1
-    abort_orphan_loads: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +66,7 @@ class Config:
 
     models: Mapping[ModelId, ModelConfig] = field(default_factory=dict)
     names: Mapping[str, ModelId] = field(default_factory=dict)
-    scheduler: SchedulerConfig = SchedulerConfig()
+    routing: RoutingConfig = field(default_factory=RoutingConfig)
     preload: tuple[ModelId, ...] = ()
     api_keys: tuple[str, ...] = field(default=(), repr=False)
     include_aliases_in_list: bool = False

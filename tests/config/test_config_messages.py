@@ -188,7 +188,7 @@ def test_the_scheduler_that_there_is(use: str) -> None:
 
 def test_fifo_is_taken_with_a_warning_and_others_are_refused() -> None:
     loaded = load_text("routing: {scheduler: {use: fifo, settings: {fifo: {priority: {a: 1}}}}}", "c.yaml", {})
-    assert loaded.config.scheduler.use == "serial"
+    assert loaded.config.routing.scheduler.use == "serial"
     assert "fifo is not available yet, serial is used" in str(loaded.warnings[0])
     assert "there is no such scheduler" in report("routing: {scheduler: {use: lifo}}")
 
@@ -202,7 +202,8 @@ def test_our_own_keys() -> None:
     )
     config = loaded.config
     assert loaded.warnings == ()
-    assert (config.scheduler.parallel, config.scheduler.abort_orphan_loads) == (3, True)
+    serial = config.routing.scheduler.serial
+    assert (serial.parallel, serial.abort_orphan_loads) == (3, True)
     assert (config.cors_origins, config.allowed_hosts) == (("https://a.example",), ("gpu.example",))
     assert (config.stall_timeout, config.max_request_body) == (5.0, 2 << 20)
     for bad in ("stallTimeout: 0", "maxRequestBody: 0", "routing: {scheduler: {settings: {serial: {parallel: 0}}}}"):
