@@ -27,7 +27,7 @@ from llamaswap.config.load import Loaded
 from llamaswap.config.schema import Config, ModelConfig, ModelId
 from llamaswap.control.context import ControlContext, VersionInfo
 from llamaswap.controlplane import ControlPlane
-from llamaswap.dispatcher import Dispatcher, rules_for
+from llamaswap.dispatcher import Dispatcher
 from llamaswap.errors import LlamaSwapError
 from llamaswap.gateway import address
 from llamaswap.gateway.listener import Listener
@@ -37,8 +37,8 @@ from llamaswap.gateway.site import Site
 from llamaswap.models.reclaim import reclaim_orphans
 from llamaswap.models.supervisor import ModelLife
 from llamaswap.proxy.handler import ModelHandler
+from llamaswap.schedule.choose import scheduler_for
 from llamaswap.schedule.events import Event, Life
-from llamaswap.schedule.serial import SerialScheduler
 from llamaswap.telemetry.logs import LogHub
 from llamaswap.watch import watch
 
@@ -112,12 +112,7 @@ class Daemon:
 
     def _build(self) -> None:
         config, options = self._config, self._options
-        scheduler = SerialScheduler(
-            {model: rules_for(spec) for model, spec in config.models.items()},
-            parallel=config.routing.scheduler.serial.parallel,
-            abort_orphan_loads=config.routing.scheduler.serial.abort_orphan_loads,
-        )
-        self._dispatcher = Dispatcher(config, scheduler, self._spawn)
+        self._dispatcher = Dispatcher(config, scheduler_for(config), self._spawn)
         port = options.sockets[0].getsockname()[1]
         context = ControlContext(self._current, self._dispatcher, self._hub, options.version)
         self._control = ControlPlane(runtime_dir.socket_path(options.runtime_dir, port), context)

@@ -23,6 +23,7 @@ from llamaswap.config.schema import Config, ModelConfig, ModelId
 from llamaswap.errors import LlamaSwapError, ModelNotFoundError, NotReadyError
 from llamaswap.models.upstream import Upstream
 from llamaswap.refusals import error_for
+from llamaswap.schedule.choose import rules_for
 from llamaswap.schedule.commands import Command, Grant, Reject, Start, Stop, Unloaded
 from llamaswap.schedule.events import (
     Arrived,
@@ -33,7 +34,6 @@ from llamaswap.schedule.events import (
     Exited,
     Left,
     Life,
-    ModelRules,
     ShutdownAsked,
     Started,
     StartFailed,
@@ -365,8 +365,3 @@ class Dispatcher:
 def _launch(spec: ModelConfig) -> tuple[object, ...]:
     """What a running process has been started with; a change of anything else leaves it alone."""
     return spec.argv, spec.cmd_stop, spec.env, spec.proxy, spec.check_endpoint
-
-
-def rules_for(spec: ModelConfig) -> ModelRules:
-    """What the scheduler must know of *spec*."""
-    return ModelRules(ttl=spec.ttl, grace=spec.unload_timeout, limit=spec.concurrency_limit)

@@ -9,7 +9,7 @@ import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
 from llamaswap.config.schema import Config, ModelConfig, ModelId
-from llamaswap.dispatcher import Dispatcher, rules_for
+from llamaswap.dispatcher import Dispatcher
 from llamaswap.errors import (
     ModelNotFoundError,
     ShuttingDownError,
@@ -17,6 +17,7 @@ from llamaswap.errors import (
     TooManyRequestsError,
     UnloadedError,
 )
+from llamaswap.schedule.choose import rules_for
 from llamaswap.schedule.commands import Command
 from llamaswap.schedule.events import Event, Exited, Life, Started, StartFailed
 from llamaswap.schedule.serial import SerialScheduler

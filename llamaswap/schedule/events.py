@@ -18,11 +18,17 @@ Ask = NewType("Ask", int)
 
 @dataclass(frozen=True, slots=True)
 class ModelRules:
-    """What the scheduler must know of a model. `ttl` and `grace` in seconds; `limit` 0 means none, `ttl` 0 never."""
+    """What the scheduler must know of a model. `ttl` and `grace` in seconds; `limit` 0 means none, `ttl` 0 never.
+
+    Attributes:
+        limit: Most outstanding requests.
+        parallel: How many of them are served at once, where the scheduler leaves that to the model.
+    """
 
     ttl: float = 0.0
     grace: float = 10.0
     limit: int = 0
+    parallel: int = 1
 
 
 @dataclass(frozen=True, slots=True)

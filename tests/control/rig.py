@@ -11,7 +11,8 @@ import trio
 from llamaswap.config.schema import Config, ModelConfig, ModelId
 from llamaswap.control.context import ControlContext, VersionInfo
 from llamaswap.control.server import serve_control
-from llamaswap.dispatcher import Dispatcher, rules_for
+from llamaswap.dispatcher import Dispatcher
+from llamaswap.schedule.choose import rules_for
 from llamaswap.schedule.events import Event, Exited, Life, Started, StartFailed, StopFailed
 from llamaswap.schedule.serial import SerialScheduler
 from llamaswap.telemetry.logs import LogHub

@@ -19,13 +19,13 @@ import h11
 import trio
 
 from llamaswap.config.schema import Config, ModelConfig
-from llamaswap.dispatcher import rules_for
 from llamaswap.gateway.listener import Listener
 from llamaswap.gateway.routes import Plane
 from llamaswap.gateway.rules import Rules
 from llamaswap.gateway.site import Site
 from llamaswap.models.upstream import Upstream
 from llamaswap.proxy.handler import ModelHandler
+from llamaswap.schedule.choose import rules_for
 from llamaswap.schedule.events import Event, Life
 from llamaswap.schedule.serial import SerialScheduler
 from tests.gateway.fuzz_streams import Seen, Stream, oracle, stream

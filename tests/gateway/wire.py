@@ -15,13 +15,14 @@ from dataclasses import dataclass, field
 import trio
 
 from llamaswap.config.schema import Config, ModelConfig, ModelId
-from llamaswap.dispatcher import Dispatcher, Lease, rules_for
+from llamaswap.dispatcher import Dispatcher, Lease
 from llamaswap.gateway.listener import Listener
 from llamaswap.gateway.routes import Plane
 from llamaswap.gateway.rules import Rules
 from llamaswap.gateway.site import Site
 from llamaswap.models.upstream import Upstream
 from llamaswap.proxy.handler import ModelHandler
+from llamaswap.schedule.choose import rules_for
 from llamaswap.schedule.events import Event, Exited, Life, Started
 from llamaswap.schedule.serial import SerialScheduler
 

@@ -1,0 +1,20 @@
+"""Which scheduler a configuration asks for, and what it tells it of its models."""
+
+from llamaswap.config.schema import Config, ModelConfig
+from llamaswap.schedule.events import ModelRules
+from llamaswap.schedule.scheduler import Scheduler
+from llamaswap.schedule.serial import SerialScheduler
+
+
+def scheduler_for(config: Config) -> Scheduler:
+    """A new scheduler with the settings and models of *config*."""
+    models = {model: rules_for(spec) for model, spec in config.models.items()}
+    settings = config.routing.scheduler
+    return SerialScheduler(
+        models, parallel=settings.serial.parallel, abort_orphan_loads=settings.serial.abort_orphan_loads
+    )
+
+
+def rules_for(spec: ModelConfig) -> ModelRules:
+    """What the scheduler must know of *spec*."""
+    return ModelRules(spec.ttl, spec.unload_timeout, spec.concurrency_limit, spec.parallel)
