@@ -1,0 +1,114 @@
+"""Who must go before a model is loaded: pure policies over one protocol, one for each way to configure routing."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol
+
+from llamaswap.config.names import ModelId
+from llamaswap.config.routing import GroupConfig
+
+
+class Evicted(NamedTuple):
+    """A model that must go, and the rule of the configuration that says so, for people."""
+
+    model: ModelId
+    rule: str
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """Who must go before *target* is loaded, in the order of the running models, and why."""
+
+    target: ModelId
+    evicted: tuple[Evicted, ...] = ()
+
+    @property
+    def victims(self) -> tuple[ModelId, ...]:
+        """The models alone."""
+        return tuple(each.model for each in self.evicted)
+
+
+class Eviction(Protocol):
+    """A policy. Its methods are functions: asked on speculation, they neither log nor remember.
+
+    *running* are the models whose processes are alive or about to be, sorted, each once; the target may be among them.
+    A policy never names the target as a victim. It is asked about models that are configured no more, too: such a
+    model can stay beside nobody.
+    """
+
+    def victims(self, target: ModelId, running: Sequence[ModelId]) -> tuple[ModelId, ...]:
+        """Who must go before *target* is loaded, in the order of *running*."""
+
+    def explain(self, target: ModelId, running: Sequence[ModelId]) -> Decision:
+        """The same, with the rule by which each goes."""
+
+    def allowed(self, running: Sequence[ModelId]) -> bool:
+        """Whether all of *running* can be alive at once, if every load has first evicted whom `victims` names."""
+
+
+class OneAtATime:
+    """Every other model must go, whatever groups or matrix say."""
+
+    def victims(self, target: ModelId, running: Sequence[ModelId]) -> tuple[ModelId, ...]:
+        """All but the target."""
+        return tuple(model for model in running if model != target)
+
+    def explain(self, target: ModelId, running: Sequence[ModelId]) -> Decision:
+        """All but the target, for the same reason."""
+        rule = "one model at a time"
+        return Decision(target, tuple(Evicted(model, rule) for model in self.victims(target, running)))
+
+    def allowed(self, running: Sequence[ModelId]) -> bool:
+        """At most one."""
+        return len(running) <= 1
+
+
+class GroupEviction:
+    """Models of a group that swaps replace each other; an exclusive group clears the others, save persistent ones.
+
+    The rule is not symmetric: a model of a group that is not exclusive leaves exclusive ones running, and is evicted
+    when one of them is loaded or asked for next.
+    """
+
+    def __init__(self, groups: Sequence[GroupConfig]) -> None:
+        self._group = {model: group for group in groups for model in group.members}
+
+    def victims(self, target: ModelId, running: Sequence[ModelId]) -> tuple[ModelId, ...]:
+        """Those of the target's group if it swaps, those of other groups if it is exclusive and they not persistent."""
+        return tuple(model for model in running if self._evicts(target, model))
+
+    def explain(self, target: ModelId, running: Sequence[ModelId]) -> Decision:
+        """The same, naming the group whose flag decides."""
+        gone = self.victims(target, running)
+        return Decision(target, tuple(Evicted(model, self._rule(target, model)) for model in gone))
+
+    def allowed(self, running: Sequence[ModelId]) -> bool:
+        """One model of each group that swaps, and one group of those that evict each other.
+
+        That is enough for a set of any size: a group in a circle of evictions is exclusive and not persistent, and any
+        two of these evict each other. Without such a pair there is an order in which all can be loaded.
+        """
+        groups = [self._group.get(model) for model in running]
+        if None in groups:
+            return len(running) <= 1
+        names = Counter(group.name for group in groups if group is not None)
+        known = {group.name: group for group in groups if group is not None}.values()
+        clearing = sum(group.exclusive and not group.persistent for group in known)
+        return clearing <= 1 and not any(group.swap and names[group.name] > 1 for group in known)
+
+    def _evicts(self, target: ModelId, other: ModelId) -> bool:
+        if target == other:
+            return False
+        mine, its = self._group.get(target), self._group.get(other)
+        if mine is None or its is None:
+            return True
+        if mine is its:
+            return mine.swap
+        return mine.exclusive and not its.persistent
+
+    def _rule(self, target: ModelId, victim: ModelId) -> str:
+        mine, its = self._group.get(target), self._group.get(victim)
+        if mine is None or its is None:
+            return f"no group holds {target if mine is None else victim}"
+        return f"group {mine.name} swaps" if mine is its else f"group {mine.name} is exclusive"
