@@ -53,6 +53,7 @@ HOMES: dict[str, set[str]] = {
     "h11": {"control"},
     "werkzeug": {"control", "proxy/forms.py"},
     "yaml": {"config"},
+    "re2": {"config/regexes.py"},
     "msgspec": {"proxy"},
     "rich": {"verbs"},
     "xllamacpp": {"embedded"},
