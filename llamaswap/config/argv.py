@@ -1,10 +1,14 @@
 """A command as people write it -> its words. There is no shell: no variables, patterns, pipes.
 
 The quoting rules are those of POSIX shells, on lines prepared first: comment lines go, and a backslash at the end of a
-line joins it with the next. `shlex` decides otherwise in six cases that real configurations contain.
+line joins it with the next. `shlex` decides otherwise in six cases that real configurations contain. On Windows lines
+are prepared the same way, and the quoting rules are that system's (`argv_windows`).
 """
 
+import os
 from dataclasses import dataclass
+
+from llamaswap.config.argv_windows import split_windows
 
 #: What counts as blank at the ends of a line.
 BLANKS = "\t\n\v\f\r \x85\xa0\u1680\u2028\u2029\u202f\u205f\u3000" + "".join(map(chr, range(0x2000, 0x200B)))
@@ -25,12 +29,14 @@ class Command:
     lone_blank: bool = False
 
 
-def split(text: str) -> Command:
+def split(text: str, *, windows: bool = os.name == "nt") -> Command:
     """Split a command into words; ``${PID}`` stays in them as it is. No words at all is an empty command."""
     written = without_comments(text).split("\n")
-    lines = [_prepared(line) for line in written]
+    prepared = "\n".join(_prepared(line) for line in written)
+    if windows:
+        return Command(*split_windows(prepared))
     lone_blank = any(line.strip(BLANKS).endswith("\\\\") for line in written)
-    splitter = _Splitter("\n".join(lines).replace(_PID, _PID_STAND_IN))
+    splitter = _Splitter(prepared.replace(_PID, _PID_STAND_IN))
     words = tuple(word.replace(_PID_STAND_IN, _PID) for word in splitter.run())
     return Command(words, splitter.unclosed, lone_blank)
 

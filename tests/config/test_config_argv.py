@@ -1,5 +1,7 @@
 """How a command becomes words: every vector of the specification, and the slips that are kept with a warning."""
 
+import time
+
 import pytest
 
 from llamaswap.config.argv import split, without_comments
@@ -70,3 +72,47 @@ def test_slips_are_told_of() -> None:
 
 def test_comment_lines_are_removed_and_nothing_else() -> None:
     assert without_comments("srv\n  # a\n\n  -x # y\n#b") == "srv\n\n  -x # y"
+
+
+WINDOWS_VECTORS = [
+    ('srv -m "C:\\My Models\\x.gguf"', ["srv", "-m", "C:\\My Models\\x.gguf"]),
+    (r"C:\bin\srv.exe -m C:\x\\y", ["C:\\bin\\srv.exe", "-m", "C:\\x\\\\y"]),
+    (r'srv "C:\dir\\" -x', ["srv", "C:\\dir\\", "-x"]),
+    (r'srv "C:\dir\" -x"', ["srv", 'C:\\dir" -x']),
+    (r'srv \\\\"a b"', ["srv", "\\\\a b"]),
+    (r"srv \\\"a b\"", ["srv", '\\"a', 'b"']),
+    ('srv "a""b"', ["srv", 'a"b']),
+    ('srv "" ""', ["srv", "", ""]),
+    ('srv """"', ["srv", '"']),
+    ('srv "a"" b" c', ["srv", 'a" b', "c"]),
+    (r'srv "a\\""b"', ["srv", 'a\\"b']),
+    ("srv 'a b'", ["srv", "'a", "b'"]),
+    ("srv a\rb\r\n-c", ["srv", "a", "b", "-c"]),
+    ('srv pre"mid dle"post', ["srv", "premid dlepost"]),
+    ('srv "open end', ["srv", "open end"]),
+    ("srv -a ^\n# note\n-b", ["srv", "-a", "^", "-b"]),
+    ("srv -a \\\n-b", ["srv", "-a", "-b"]),
+    ("taskkill /f /t /pid ${PID}", ["taskkill", "/f", "/t", "/pid", "${PID}"]),
+    (r"srv \${PID}", ["srv", r"\${PID}"]),
+    ('""', [""]),
+    ("# only\n", []),
+]
+
+
+@pytest.mark.parametrize(("text", "words"), WINDOWS_VECTORS)
+def test_windows_has_quoting_rules_of_its_own(text: str, words: list[str]) -> None:
+    assert list(split(text, windows=True).words) == words
+
+
+def test_slips_are_told_of_on_windows_too() -> None:
+    assert split('srv "x', windows=True).unclosed
+    assert not split('srv "x""y"', windows=True).unclosed
+    assert not split("srv it's", windows=True).unclosed
+
+
+@pytest.mark.parametrize("windows", [False, True])
+@pytest.mark.parametrize("piece", ["\\", '"', "a ", "'", '\\"', '""', "${PID}", "#\n"])
+def test_a_long_command_takes_time_in_proportion_to_its_length(piece: str, windows: bool) -> None:
+    start = time.process_time()
+    split(piece * 200_000, windows=windows)
+    assert time.process_time() - start < 2
