@@ -53,7 +53,7 @@ from typing import assert_never
 from llamaswap.config.schema import ModelId
 from llamaswap.errors import ShuttingDownError, TooManyRequestsError
 from llamaswap.schedule.backoff import BackOff
-from llamaswap.schedule.commands import Command, Refusal, Reject
+from llamaswap.schedule.commands import Command, Grant, Refusal, Reject, Start
 from llamaswap.schedule.events import (
     Arrived,
     Ask,
@@ -102,9 +102,12 @@ class Scheduler(ABC):
         return doomed + self._grant(now) + self._begin(now)
 
     @property
-    @abstractmethod
     def next_deadline(self) -> float | None:
-        """When something is due without a further event: a `Tick` at that time, or any event after it, does it."""
+        """When something is due without a further event: a `Tick` at that time, or any event after it, does it.
+
+        That is when the first idle life has been idle for its ttl.
+        """
+        return min((resident.expires_at for resident in self._residents if self._may_expire(resident)), default=None)
 
     @abstractmethod
     def positions(self) -> Iterator[tuple[Ticket, int]]:
@@ -191,7 +194,21 @@ class Scheduler(ABC):
             resident.idle_since = now
         return []
 
+    def _serve(self, waiting: Waiting, resident: Resident) -> Grant:
+        self._requests.grant(waiting.ticket, resident.life)
+        resident.in_flight += 1
+        return Grant(waiting.ticket, resident.model, resident.life)
+
     # Lives
+
+    def _start(self, model: ModelId) -> Start:
+        return Start(model, self._residents.begin(model, self._rules[model]).life)
+
+    def _may_expire(self, resident: Resident) -> bool:
+        return resident.state == "ready" and resident.rules.ttl > 0 and not self._is_wanted(resident)
+
+    def _is_wanted(self, resident: Resident) -> bool:
+        return resident.model in self._requests.outstanding
 
     def _become_ready(self, model: ModelId, life: Life, now: float) -> list[Command]:
         resident = self._known(model, life)

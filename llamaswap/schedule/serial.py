@@ -19,7 +19,7 @@ finds its own life only; grants are a subsequence of the arrivals.
 from collections.abc import Iterable, Iterator, Mapping
 
 from llamaswap.config.schema import ModelId
-from llamaswap.schedule.commands import Command, Grant, Refusal, Reject, Start
+from llamaswap.schedule.commands import Command, Grant, Refusal, Reject
 from llamaswap.schedule.events import ModelRules, Ticket
 from llamaswap.schedule.requests import Waiting
 from llamaswap.schedule.residents import Resident, State
@@ -47,11 +47,6 @@ class SerialScheduler(Scheduler):
         super().__init__(models, residents)
         self._parallel = parallel
         self._abort_orphan_loads = abort_orphan_loads
-
-    @property
-    def next_deadline(self) -> float | None:
-        """When the first idle life has been idle for its ttl."""
-        return min((resident.expires_at for resident in self._residents if self._may_expire(resident)), default=None)
 
     def positions(self) -> Iterator[tuple[Ticket, int]]:
         """See `Scheduler.positions`. While nobody is served it is the head's turn, and its place is 0."""
@@ -85,11 +80,6 @@ class SerialScheduler(Scheduler):
         serves = resident.model == model and resident.state == "ready" and not resident.obsolete
         return resident if serves else None
 
-    def _serve(self, head: Waiting, resident: Resident) -> Grant:
-        self._requests.grant(head.ticket, resident.life)
-        resident.in_flight += 1
-        return Grant(head.ticket, resident.model, resident.life)
-
     def _hopeless(self, head: Waiting, now: float) -> Reject | None:
         for resident in self._residents:
             if resident.state == "stuck":
@@ -105,7 +95,7 @@ class SerialScheduler(Scheduler):
         ]
         if self._requests.queue and not self._residents and not self._requests.active:
             model = self._requests.head().model
-            orders.append(Start(model, self._residents.begin(model, self._rules[model]).life))
+            orders.append(self._start(model))
         return orders
 
     def _must_go(self, resident: Resident, now: float) -> bool:
@@ -120,12 +110,6 @@ class SerialScheduler(Scheduler):
         if resident.state == "starting":
             return self._abort_orphan_loads and not self._is_wanted(resident)
         return self._may_expire(resident) and now >= resident.expires_at
-
-    def _may_expire(self, resident: Resident) -> bool:
-        return resident.state == "ready" and resident.rules.ttl > 0 and not self._is_wanted(resident)
-
-    def _is_wanted(self, resident: Resident) -> bool:
-        return resident.model in self._requests.outstanding
 
     def _callers(self, resident: Resident) -> list[Ticket]:
         """The head, whose turn it is; a load that nobody waits for has none."""

@@ -200,7 +200,7 @@ DEFECTS = (
     Defect("sleeps through its own deadline", "serial", "now >= resident.expires_at", "now > resident.expires_at"),
     Defect(
         "plans the end of a model in use",
-        "serial",
+        "scheduler",
         "resident.rules.ttl > 0 and not self._is_wanted(resident)",
         "resident.rules.ttl > 0",
     ),
