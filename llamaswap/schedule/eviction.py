@@ -5,8 +5,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
+from llamaswap.config.matrix import Matrix
 from llamaswap.config.names import ModelId
-from llamaswap.config.routing import GroupConfig
+from llamaswap.config.place import shortened
+from llamaswap.config.routing import GroupConfig, RoutingConfig
+from llamaswap.schedule.matrix import Choice, solve
+
+#: Decisions of a matrix that are kept. The same few are asked for on each pass.
+MOST_KEPT = 1024
 
 
 class Evicted(NamedTuple):
@@ -18,10 +24,15 @@ class Evicted(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """Who must go before *target* is loaded, in the order of the running models, and why."""
+    """Who must go before *target* is loaded, in the order of the running models, and why.
+
+    Attributes:
+        choice: What a matrix has decided, with set and cost; None with the other policies.
+    """
 
     target: ModelId
     evicted: tuple[Evicted, ...] = ()
+    choice: Choice | None = None
 
     @property
     def victims(self) -> tuple[ModelId, ...]:
@@ -112,3 +123,47 @@ class GroupEviction:
         if mine is None or its is None:
             return f"no group holds {target if mine is None else victim}"
         return f"group {mine.name} swaps" if mine is its else f"group {mine.name} is exclusive"
+
+
+class MatrixEviction:
+    """The models beside which no combination of the matrix has room for the target, chosen as the cheapest to lose."""
+
+    def __init__(self, matrix: Matrix) -> None:
+        self._matrix = matrix
+        self._kept: dict[tuple[ModelId, tuple[ModelId, ...]], Choice] = {}
+
+    def victims(self, target: ModelId, running: Sequence[ModelId]) -> tuple[ModelId, ...]:
+        """Those outside the cheapest combination that holds the target; all, if there is none."""
+        return self._choice(target, running).victims
+
+    def explain(self, target: ModelId, running: Sequence[ModelId]) -> Decision:
+        """The same, naming the set that was chosen."""
+        choice = self._choice(target, running)
+        if choice.set_name is None:
+            rule = f"no set holds {target}"
+        else:
+            rule = f"set {choice.set_name} = {shortened(choice.expression)}, cost {choice.cost}"
+        return Decision(target, tuple(Evicted(model, rule) for model in choice.victims), choice)
+
+    def allowed(self, running: Sequence[ModelId]) -> bool:
+        """One model always: it may be in no set. More, if a set allows them all."""
+        return len(running) <= 1 or self._matrix.coexist(running)
+
+    def _choice(self, target: ModelId, running: Sequence[ModelId]) -> Choice:
+        question = (target, tuple(running))
+        choice = self._kept.get(question)
+        if choice is None:
+            choice = solve(self._matrix, *question)
+            if len(self._kept) >= MOST_KEPT:
+                del self._kept[next(iter(self._kept))]
+            self._kept[question] = choice
+        return choice
+
+
+def eviction_for(routing: RoutingConfig) -> Eviction:
+    """The policy that *routing* asks for. With the scheduler ``serial`` one model runs at a time, whatever it says."""
+    if routing.scheduler.use == "serial":
+        return OneAtATime()
+    if routing.router == "matrix":
+        return MatrixEviction(routing.matrix or Matrix())
+    return GroupEviction(routing.groups)

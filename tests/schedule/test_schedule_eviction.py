@@ -88,9 +88,7 @@ def test_allowed_is_what_loads_and_unloads_can_reach() -> None:
     for seed in range(60):
         rng = random.Random(seed)
         homes = {model: rng.choice("ghi") for model in models}
-        flags = {name: [rng.random() < 0.5 for _ in range(3)] for name in "ghi"}
-        policy = GroupEviction(
-            [GroupConfig(n, *flags[n], members=tuple(m for m in models if homes[m] == n)) for n in "ghi"]
-        )
+        flags = {name: (rng.random() < 0.5, rng.random() < 0.5, rng.random() < 0.5) for name in "ghi"}
+        policy = GroupEviction([GroupConfig(n, *flags[n], tuple(m for m in models if homes[m] == n)) for n in "ghi"])
         alive = reachable(policy, models)
         assert {frozenset(subset) for subset in subsets if policy.allowed(subset)} == alive, (homes, flags)
