@@ -14,6 +14,7 @@ from llamaswap.flags import VERBS, Flags, UsageError, parse_flags
 USAGE = """\
 Usage: llamaswap [serve] -config FILE [flags]      run the daemon
        llamaswap ps|load|unload|logs [...]         talk to a running one; -h tells more
+       llamaswap import [PATH...]                  write a configuration for the models on this machine
 
   -config FILE          the configuration
   -config-dir DIR       merge DIR/*.yml and DIR/*.yaml, by name, after -config

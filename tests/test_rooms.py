@@ -38,7 +38,8 @@ MAY_IMPORT: dict[str, set[str]] = {
         "watch",
     },
     "flags": set(),
-    "verbs": {"config", "runtime_dir"},
+    "importing": {"config"},
+    "verbs": {"config", "embedded", "importing", "runtime_dir"},
     "cli": {"config", "control", "daemon", "flags", "gateway", "runtime_dir", "verbs"},
     "embedded": set(),
     "__main__": {"cli"},
@@ -57,6 +58,8 @@ HOMES: dict[str, set[str]] = {
     "msgspec": {"proxy"},
     "rich": {"verbs"},
     "xllamacpp": {"embedded"},
+    "gguf": {"importing/bounded.py", "importing/reading.py"},
+    "numpy": {"importing/bounded.py"},
 }
 #: Rooms that decide and do not do. The others say so in their docstring.
 PURE = ("config", "schedule", "flags.py", "refusals.py", "errors.py")

@@ -19,6 +19,10 @@ _VERBS: dict[str, Verb] = {"ps": run_ps, "load": run_load, "unload": run_unload,
 
 def main(argv: list[str]) -> int:
     """Run the verb in *argv* (without the program's name) and return the exit code."""
+    if argv[0] == "import":
+        from llamaswap.verbs import importing  # noqa: PLC0415 - the others start without it
+
+        return importing.main(argv[1:])
     try:
         arguments = _parser().parse_args(argv)
     except SystemExit as done:  # argparse has said what is wrong, or printed the help
