@@ -3,9 +3,10 @@
 Models take their ports in the byte order of their IDs, and only those whose `cmd` asks for one with ``${PORT}``.
 """
 
+import itertools
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from llamaswap.config import argv, macros
@@ -13,25 +14,46 @@ from llamaswap.config.leftovers import Scope, report_leftovers
 from llamaswap.config.macros import Expander, Macro
 from llamaswap.config.nodes import Entry, Map, Node, Scalar, is_null
 from llamaswap.config.problems import KeyPath, Problems
+from llamaswap.config.scalars import text_of
 from llamaswap.config.suggest import closest
 
 DEFAULT_PROXY = "http://localhost:${PORT}"
 DEFAULT_START_PORT = 5800
 
 _PORT = "${PORT}"
+_BY_ID = "setParamsByID"
 _LITERAL_PORT = re.compile(r"(?:--port[ =]|-p |:)(\d{2,5})\b")
 
 
 @dataclass(frozen=True, slots=True)
+class PortsInUse:
+    """What a reload knows of ports: models that keep theirs, and further ones that are still in use."""
+
+    kept: Mapping[str, int] = field(default_factory=dict)
+    busy: frozenset[int] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
 class Expanded:
-    """The document after expansion. `ports` are those given out; `owners` the models whose `proxy` uses theirs."""
+    """The document after expansion.
+
+    Attributes:
+        ports: The port of each model that has one.
+        owners: The models whose `proxy` uses theirs.
+    """
 
     root: Map
     ports: Mapping[str, int]
     owners: frozenset[str]
 
 
-def expand(root: Map, known_keys: frozenset[str], environ: Mapping[str, str], problems: Problems) -> Expanded:
+def expand(
+    root: Map,
+    known_keys: frozenset[str],
+    environ: Mapping[str, str],
+    problems: Problems,
+    in_use: PortsInUse = PortsInUse(),
+) -> Expanded:
     """Fill in macros and ports. References that are left go to *problems*, except below keys not in *known_keys*."""
     expander = Expander(problems)
     common = macros.declared(root.get("macros"), ("macros",), problems)
@@ -46,10 +68,11 @@ def expand(root: Map, known_keys: frozenset[str], environ: Mapping[str, str], pr
     models = root.get("models")
     if not isinstance(models, Map):
         return Expanded(Map(root.mark, entries, root.anchored), {}, frozenset())
-    expansion = _Models(common, expander, environ, problems)
+    expansion = _Models(common, expander, environ, problems, in_use)
     done = expansion.expand(models, _start_port(entries.get("startPort")))
     entries["models"] = Entry(root.entries["models"].key, done)
-    return Expanded(Map(root.mark, entries, root.anchored), expansion.ports, frozenset(expansion.owners))
+    whole = Map(root.mark, entries, root.anchored)
+    return Expanded(whole, expansion.ports, frozenset(expansion.owners))
 
 
 def _start_port(entry: Entry | None) -> int:
@@ -60,17 +83,25 @@ def _start_port(entry: Entry | None) -> int:
 
 class _Models:
     def __init__(
-        self, common: Sequence[Macro], expander: Expander, environ: Mapping[str, str], problems: Problems
+        self,
+        common: Sequence[Macro],
+        expander: Expander,
+        environ: Mapping[str, str],
+        problems: Problems,
+        in_use: PortsInUse,
     ) -> None:
         self.ports: dict[str, int] = {}
         self.owners: set[str] = set()
+        self._in_use = in_use
         self._common = common
         self._expander = expander
         self._environ = environ
         self._problems = problems
 
     def expand(self, models: Map, start_port: int) -> Map:
-        self._next_port = start_port
+        kept = (port for model, port in self._in_use.kept.items() if model in models.entries)
+        taken = self._in_use.busy.union(kept)
+        self._free_ports = (port for port in itertools.count(start_port) if port not in taken)
         done = {}
         for model in sorted(models.entries, key=lambda name: name.encode(errors="surrogatepass")):
             done[model] = self._model(model, models.entries[model])
@@ -82,28 +113,49 @@ class _Models:
         path: KeyPath = ("models", model)
         own = macros.declared(entry.value.get("macros"), (*path, "macros"), self._problems)
         scope = macros.for_model(model, self._common, own)
-        body = self._expander.expand(_prepared(entry), scope, path)
-        assert isinstance(body, Map)
+        body = self._filled_in(_prepared(entry), scope, path)
         body = self._with_port(model, body, entry)
         ports = [Macro("PORT", self.ports[model])] if model in self.ports else []
-        report_leftovers(body, path, Scope([*scope, *ports], self._environ, in_model=True), self._problems)
+        report_leftovers(_with_names(body), path, Scope([*scope, *ports], self._environ, in_model=True), self._problems)
         return Entry(entry.key, body)
 
     def _with_port(self, model: str, body: Map, entry: Entry) -> Map:
         path: KeyPath = ("models", model)
         if _uses_port(body.get("cmd")):
-            self.ports[model] = self._next_port
-            self._next_port += 1
+            kept = self._in_use.kept.get(model)
+            self.ports[model] = next(self._free_ports) if kept is None else kept
             if _uses_port(body.get("proxy")):
                 self.owners.add(model)
-            body_with_port = self._expander.expand(body, [Macro("PORT", self.ports[model])], path)
-            assert isinstance(body_with_port, Map)
-            return body_with_port
+            return self._filled_in(body, [Macro("PORT", self.ports[model])], path)
         if _uses_port(body.get("proxy")):
             self._problems.spoil((*path, "proxy"))
             if not _misspells_port(body.get("cmd")):
                 self._no_port(path, body, entry)
         return body
+
+    def _filled_in(self, body: Map, scope: Sequence[Macro], path: KeyPath) -> Map:
+        done = self._expander.expand(body, scope, path)
+        assert isinstance(done, Map)
+        filters = done.get("filters")
+        by_id = filters.get(_BY_ID) if isinstance(filters, Map) else None
+        if not isinstance(filters, Map) or not isinstance(by_id, Map):
+            return done
+        renamed = replace(by_id, entries=self._renamed(by_id, scope, (*path, "filters", _BY_ID)))
+        filters = replace(filters, entries=filters.entries | {_BY_ID: Entry(filters.entries[_BY_ID].key, renamed)})
+        return replace(done, entries=done.entries | {"filters": Entry(done.entries["filters"].key, filters)})
+
+    def _renamed(self, by_id: Map, scope: Sequence[Macro], path: KeyPath) -> dict[str, Entry]:
+        """The only keys in which macros are filled in: they are names that clients use."""
+        entries: dict[str, Entry] = {}
+        for key, entry in by_id.entries.items():
+            written = Scalar(entry.key, key, key)
+            name = self._expander.expand(written, scope, (*path, key))
+            text = text_of(name.value) if isinstance(name, Scalar) else key
+            if text in entries:
+                what = f"two keys are both {text!r} with their macros filled in"
+                self._problems.error("duplicate-key", (*path, key), entry.key, what, remedy="rename one of them")
+            entries[text] = entry
+        return entries
 
     def _no_port(self, path: KeyPath, body: Map, entry: Entry) -> None:
         """The most common first mistake: the command has a port of its own, and nobody told us which."""
@@ -120,6 +172,16 @@ class _Models:
         proxy = f"proxy: http://127.0.0.1:{port}"
         remedy = f"either let it listen on ${{PORT}} (cmd: ... --port ${{PORT}}), or say where it listens ({proxy})"
         self._problems.error("port", (*path, "proxy"), mark, what, remedy=remedy)
+
+
+def _with_names(body: Map) -> Map:
+    """*body* with the keys of ``setParamsByID`` as values, where references that were left are looked for."""
+    filters = body.get("filters")
+    by_id = filters.get(_BY_ID) if isinstance(filters, Map) else None
+    if not isinstance(by_id, Map):
+        return body
+    names = {key: Entry(entry.key, Scalar(entry.key, key, key)) for key, entry in by_id.entries.items()}
+    return replace(body, entries=body.entries | {_BY_ID: Entry(by_id.mark, Map(by_id.mark, names))})
 
 
 def _uses_port(node: Node | None) -> bool:

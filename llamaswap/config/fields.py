@@ -1,179 +1,251 @@
-"""Typed reading of one mapping: what each type of field takes, what it refuses, and what a null means to it."""
+"""Typed reading of one section by its shape: what each type of key takes, what it refuses, what a null means to it."""
 
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import NamedTuple, TypeVar
 
-from llamaswap.config.nodes import Entry, List, Map, Node, Scalar, is_null, kind_of, shown
+from llamaswap.config import scalar_fields
+from llamaswap.config.nodes import List, Map, Node, Scalar, is_null, kind_of, shown
 from llamaswap.config.place import Mark
 from llamaswap.config.problems import KeyPath, Problems
-from llamaswap.config.scalars import resolve, text_of
+from llamaswap.config.shapes import (
+    Anything,
+    Duration,
+    Each,
+    NamedAnything,
+    Names,
+    Section,
+    Shape,
+    Switch,
+    Text,
+    Texts,
+    Whole,
+)
 
-_TRUE = frozenset(["y", "Y", "yes", "Yes", "YES", "on", "On", "ON"])
-_FALSE = frozenset(["n", "N", "no", "No", "NO", "off", "Off", "OFF"])
-_MOST = 2**63 - 1
+_S = TypeVar("_S", bound=Shape)
+
+
+class Item(NamedTuple):
+    """A text of a list or mapping, with its place. *name* is its key in a mapping."""
+
+    text: str
+    path: KeyPath
+    mark: Mark
+    name: str = ""
+    is_null: bool = False
 
 
 @dataclass(frozen=True, slots=True)
-class Item:
-    """A text of a list, with its place."""
+class NamedWhole:
+    """A number of a mapping, with its place."""
 
-    text: str
+    name: str
+    value: int
     path: KeyPath
     mark: Mark
 
 
 class Fields:
-    """The keys of one section. Reading a wrong value reports it and gives the default, so that reading goes on."""
+    """The keys of one section. Reading a wrong value reports it and gives the default, so that reading goes on.
 
-    def __init__(self, node: Map, path: KeyPath, mark: Mark, problems: Problems) -> None:
+    With *zero*, the section was left empty where it has a name of its own (``a: ~``): every key is then empty or 0,
+    and no default is taken.
+    """
+
+    def __init__(
+        self, node: Map, shape: Section, path: KeyPath, mark: Mark, problems: Problems, *, zero: bool = False
+    ) -> None:
         self.path = path
         self.mark = mark
+        self.zero = zero
+        self.problems = problems
         self._node = node
-        self._problems = problems
+        self.shape = shape
+
+    # Places, for those who have something to say about a value
+
+    def given(self, key: str) -> bool:
+        """Whether *key* is there and not null."""
+        return not is_null(self._node.get(key))
+
+    def written(self, key: str) -> bool:
+        """Whether *key* is there, be it null."""
+        return self._node.get(key) is not None
 
     def mark_of(self, key: str) -> Mark:
         """Where the value of *key* stands; the section's own place if there is none."""
         node = self._node.get(key)
         return node.mark if node else self.mark
 
+    def path_of(self, key: str) -> KeyPath:
+        """The path of *key*; of the section itself if it is empty."""
+        return (*self.path, key) if key else self.path
+
     def value_of(self, key: str) -> str:
         """The value of *key* as a message shows it."""
         node = self._node.get(key)
         return shown(node, (*self.path, key)) if node else ""
 
-    def section(self, key: str) -> "Fields":
-        """The section below *key*; an empty one if there is none."""
-        node = self._node.get(key)
-        path = (*self.path, key)
-        if node is not None and not isinstance(node, Map) and not is_null(node):
-            self._refuse(path, node, "a mapping", "write its keys below it, indented")
-        inner = node if isinstance(node, Map) else Map(self.mark_of(key))
-        return Fields(inner, path, self.mark_of(key), self._problems)
+    def warn(self, key: str, what: str, remedy: str, code: str = "value") -> None:
+        """Say what *key* (or, if empty, the whole section) probably was not meant to do."""
+        value, mark = (self.value_of(key), self.mark_of(key)) if key else ("", self.mark)
+        self.problems.warn(code, self.path_of(key), mark, what, value=value, remedy=remedy)
 
-    def entries(self, key: str) -> Iterator[tuple[str, "Fields", Entry]]:
-        """Each named section below *key*. The entry tells whether it is a null."""
-        node = self._node.get(key)
-        if not isinstance(node, Map):
-            if node is not None and not is_null(node):
-                self._refuse((*self.path, key), node, "a mapping", "write name: and the entry's keys below it")
-            return
-        for name, entry in node.entries.items():
-            path = (*self.path, key, name)
-            if not isinstance(entry.value, Map) and not is_null(entry.value):
-                self._refuse(path, entry.value, "a mapping", "write its keys below it, indented")
-                continue
-            inner = entry.value if isinstance(entry.value, Map) else Map(entry.key)
-            yield name, Fields(inner, path, entry.key, self._problems), entry
+    def error(self, key: str, what: str, remedy: str, code: str = "value") -> None:
+        """Refuse *key*, or, if empty, the whole section; once, and not if it was refused already."""
+        if not self.problems.broken(self.path_of(key)):
+            value, mark = (self.value_of(key), self.mark_of(key)) if key else ("", self.mark)
+            self.problems.error(code, self.path_of(key), mark, what, value=value, remedy=remedy)
 
-    def string(self, key: str, default: str = "") -> str:
+    # Values
+
+    def text(self, key: str) -> str:
         """A text; other scalars are taken in their canonical form."""
+        shape = self._expect(key, Text)
         node = self._node.get(key)
-        if node is None or is_null(node):
-            return default
-        return self._text(node, (*self.path, key), "a text") or "" if isinstance(node, Scalar) else self._no_text(key)
+        if is_null(node):
+            if shape.required and not self.zero:
+                self.error(
+                    key, f"{key} is missing", f"add {key}: {shape.example or ' | '.join(shape.choices) or '...'}"
+                )
+            return "" if self.zero else shape.default
+        assert node is not None
+        path = self.path_of(key)
+        text = scalar_fields.text(node, path, self.problems)
+        return shape.default if text is None else scalar_fields.chosen(text, shape, node, path, self.problems)
 
-    def integer(self, key: str, default: int, least: int | None = None) -> int:
-        """A whole number; fractions are cut off. Below *least* it is refused."""
-        node = self._node.get(key)
-        path = (*self.path, key)
-        if node is None or is_null(node) or self._problems.broken(path):
-            return default
-        value = _whole(node)
-        if value is None:
-            quoted = (
-                isinstance(node, Scalar) and isinstance(node.value, str) and not isinstance(resolve(node.value), str)
-            )
-            number = isinstance(node, Scalar) and isinstance(node.value, int | float)
-            limit = "write a number up to 2^63-1" if number else "write a number, without a unit"
-            remedy = "remove the quotes" if quoted else limit
-            self._refuse(path, node, "a whole number", remedy)
-            return default
-        if least is not None and value < least:
-            self._problems.error(
-                "range",
-                path,
-                node.mark,
-                f"this must be {least} or more",
-                value=shown(node, path),
-                remedy=f"write {least} or more",
-            )
-            return default
-        return value
+    def whole(self, key: str) -> int:
+        """A whole number; fractions are cut off."""
+        shape = self._expect(key, Whole)
+        default = 0 if self.zero else shape.default
+        value = scalar_fields.whole(self._node.get(key), shape.least, self.path_of(key), self.problems)
+        return default if value is None else value
 
-    def boolean(self, key: str, default: bool) -> bool:
-        """True or false, also as the words that YAML 1.1 has for them."""
-        node = self._node.get(key)
-        path = (*self.path, key)
-        if node is None or is_null(node) or self._problems.broken(path):
-            return default
-        value = node.value if isinstance(node, Scalar) else None
-        if isinstance(value, bool):
-            return value
-        if isinstance(value, str) and value in _TRUE | _FALSE:
-            return value in _TRUE
-        self._refuse(path, node, "true or false", "write true or false, without quotes")
-        return default
+    def switch(self, key: str) -> bool:
+        """True or false."""
+        return bool(self.optional_switch(key))
 
-    def strings(self, key: str) -> list[Item]:
-        """A list of texts. Nulls in it are left out, with a warning."""
-        node = self._node.get(key)
-        path = (*self.path, key)
-        if node is None or is_null(node) or self._problems.broken(path):
-            return []
-        if not isinstance(node, List):
-            self._refuse(path, node, "a list", f"write {key}: [...], or one line with a dash for each")
-            return []
-        items = []
-        for n, item in enumerate(node.items):
-            if isinstance(item, Scalar) and item.value is None:
-                self._problems.warn("null-item", (*path, n), item.mark, "an empty item is left out", remedy="remove it")
-                continue
-            text = self._text(item, (*path, n), "a text")
-            if text is not None:
-                items.append(Item(text, (*path, n), item.mark))
-        return items
+    def optional_switch(self, key: str) -> bool | None:
+        """True or false, or None if it is left open."""
+        shape = self._expect(key, Switch)
+        value = scalar_fields.switch(self._node.get(key), self.path_of(key), self.problems)
+        return value if value is not None else False if self.zero and shape.default else shape.default
+
+    def seconds(self, key: str) -> float:
+        """A length of time, in seconds."""
+        shape = self._expect(key, Duration)
+        value = scalar_fields.seconds(self._node.get(key), shape.least, self.path_of(key), self.problems)
+        return value or shape.default
+
+    def texts(self, key: str) -> list[Item]:
+        """A list of texts. Nulls in it are left out, with a warning; a null instead of it is an empty list."""
+        shape = self._expect(key, Texts)
+        node, path = self._node.get(key), self.path_of(key)
+        if node is None and not self.zero and not shape.required:
+            return [Item(text, path, self.mark) for text in shape.default]
+        items = self._list(key, node, path) if node is not None and not is_null(node) else []
+        if shape.required and not items and not self.zero:
+            self.error(key, f"{key} is missing" if node is None else f"{key} is empty", f"write {key}: [name, ...]")
+        return [item for item in items if self._is_choice(item, shape)]
 
     def nulls(self, key: str) -> list[tuple[KeyPath, Mark]]:
-        """The places of nulls that *key* is or holds, for the fields where they are a danger."""
+        """The places of nulls that *key* holds, or is because a variable is empty: where that is a danger."""
         node = self._node.get(key)
-        path = (*self.path, key)
+        path = self.path_of(key)
         if isinstance(node, Scalar):
             return [(path, node.mark)] if node.value is None and node.from_env else []
         items = node.items if isinstance(node, List) else ()
         return [((*path, n), item.mark) for n, item in enumerate(items) if is_null(item)]
 
-    def _no_text(self, key: str) -> str:
-        node = self._node.get(key)
-        assert node is not None
-        self._refuse((*self.path, key), node, "a text", "write one text; long ones go on several lines after key: |")
-        return ""
+    def named_texts(self, key: str) -> list[Item]:
+        """A mapping from names to texts."""
+        self._expect(key, Names)
+        items = []
+        for name, entry in self._mapping(key).entries.items():
+            path = (*self.path_of(key), name)
+            text = "" if is_null(entry.value) else scalar_fields.text(entry.value, path, self.problems)
+            if text is not None:
+                items.append(Item(text, path, entry.value.mark, name, is_null(entry.value)))
+        return items
 
-    def _text(self, node: Node, path: KeyPath, wanted: str) -> str | None:
-        if not isinstance(node, Scalar):
-            self._refuse(path, node, wanted, "write one text; a list or mapping cannot stand here")
-            return None
-        text = text_of(node.value)
-        if text != node.text and not isinstance(node.value, str) and not node.from_macro and not node.from_env:
-            what = f'this unquoted value becomes the text "{text}"'
-            self._problems.warn(
-                "canonical",
-                path,
-                node.mark,
-                what,
-                value=shown(node, path),
-                remedy="put it in quotes to keep it as it is",
-            )
-        return text
+    def named_wholes(self, key: str) -> list[NamedWhole]:
+        """A mapping from names to numbers."""
+        self._expect(key, Names)
+        items = []
+        for name, entry in self._mapping(key).entries.items():
+            path = (*self.path_of(key), name)
+            value = scalar_fields.whole(entry.value, None, path, self.problems)
+            if not self.problems.broken(path):
+                items.append(NamedWhole(name, value or 0, path, entry.value.mark))
+        return items
+
+    def anything(self, key: str) -> Map:
+        """A mapping with any content, as it is."""
+        self._expect(key, Anything)
+        return self._mapping(key)
+
+    def named_anything(self, key: str) -> Map:
+        """A mapping from names to mappings with any content, as it is."""
+        self._expect(key, NamedAnything)
+        return self._mapping(key)
+
+    # Sections
+
+    def section(self, key: str) -> "Fields":
+        """The section below *key*; an empty one if there is none."""
+        shape = self._expect(key, Section)
+        return Fields(self._mapping(key), shape, self.path_of(key), self.mark_of(key), self.problems, zero=self.zero)
+
+    def entries(self, key: str) -> Iterator[tuple[str, "Fields"]]:
+        """Each named section below *key*."""
+        shape = self._expect(key, Each)
+        node = self._mapping(key)
+        for name, entry in node.entries.items():
+            path = (*self.path_of(key), name)
+            if not isinstance(entry.value, Map) and not is_null(entry.value):
+                self._refuse(path, entry.value, "a mapping", "write its keys below it, indented")
+                continue
+            inner = entry.value if isinstance(entry.value, Map) else Map(entry.key)
+            yield name, Fields(inner, shape.of, path, entry.key, self.problems, zero=is_null(entry.value))
+
+    # Parts
+
+    def _expect(self, key: str, kind: type[_S]) -> _S:
+        shape = self.shape.keys[key].shape
+        assert isinstance(shape, kind), f"{key} is {shape}"
+        return shape
+
+    def _mapping(self, key: str) -> Map:
+        node = self._node.get(key)
+        if node is not None and not isinstance(node, Map) and not is_null(node):
+            self._refuse(self.path_of(key), node, "a mapping", "write its keys below it, indented")
+        return node if isinstance(node, Map) else Map(self.mark_of(key))
+
+    def _list(self, key: str, node: Node, path: KeyPath) -> list[Item]:
+        if not isinstance(node, List):
+            self._refuse(path, node, "a list", f"write {key}: [...], or one line with a dash for each")
+            return []
+        items = []
+        for n, item in enumerate(node.items):
+            if is_null(item):
+                what = "an empty item is left out"
+                self.problems.warn("null-item", (*path, n), item.mark, what, remedy="remove it")
+                continue
+            text = scalar_fields.text(item, (*path, n), self.problems)
+            if text is not None:
+                items.append(Item(text, (*path, n), item.mark))
+        return items
+
+    def _is_choice(self, item: Item, shape: Texts) -> bool:
+        if not shape.choices or item.text in shape.choices:
+            return True
+        remedy = scalar_fields.suggestion(item.text, shape.choices)
+        self.problems.error(
+            "value", item.path, item.mark, "there is no such choice", value=f'"{item.text}"', remedy=remedy
+        )
+        return False
 
     def _refuse(self, path: KeyPath, node: Node, wanted: str, remedy: str) -> None:
-        if not self._problems.broken(path):
+        if not self.problems.broken(path):
             what = f"this must be {wanted}, not {kind_of(node)}"
-            self._problems.error("type", path, node.mark, what, value=shown(node, path), remedy=remedy)
-
-
-def _whole(node: Node) -> int | None:
-    value = node.value if isinstance(node, Scalar) else None
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        return None
-    return int(value) if -_MOST - 1 <= int(value) <= _MOST else None
+            self.problems.error("type", path, node.mark, what, value=shown(node, path), remedy=remedy)

@@ -9,21 +9,23 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from llamaswap.config.checks import finish
-from llamaswap.config.decode import decode
+from llamaswap.config.assemble.root import build
 from llamaswap.config.environment import Variables
-from llamaswap.config.expand import Expanded, expand
-from llamaswap.config.keys import TOP_LEVEL, check_keys
+from llamaswap.config.expand import Expanded, PortsInUse, expand
+from llamaswap.config.keys import check_keys
 from llamaswap.config.merge import merge
 from llamaswap.config.nodes import List, Map, is_null, kind_of
 from llamaswap.config.place import Mark, Source
 from llamaswap.config.problems import Problem, Problems
 from llamaswap.config.schema import Config
 from llamaswap.config.sources import decoded, read, sources
+from llamaswap.config.table import TOP_LEVEL
 from llamaswap.config.tree import TreeBuilder
 from llamaswap.config.yaml import compose
 
-__all__ = ["Loaded", "load", "load_text", "sources"]
+__all__ = ["Loaded", "PortsInUse", "load", "load_text", "sources"]
+
+_NO_PORTS = PortsInUse()
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,23 +36,33 @@ class Loaded:
     warnings: tuple[Problem, ...]
 
 
-def load(files: Sequence[Path], environ: Mapping[str, str], *, strict: bool = False) -> Loaded:
-    """Load and merge *files*. With *strict*, unknown keys are errors.
+def load(
+    files: Sequence[Path],
+    environ: Mapping[str, str],
+    *,
+    strict: bool = False,
+    in_use: PortsInUse = _NO_PORTS,
+) -> Loaded:
+    """Load and merge *files*. With *strict*, unknown keys are errors. *in_use* is what a reload knows of ports.
 
     Raises:
         ConfigError: with every problem found, in `problems`.
     """
     problems = Problems(strict=strict)
-    return _load([read(path, problems) for path in files], environ, problems)
+    return _load([read(path, problems) for path in files], environ, problems, in_use)
 
 
-def load_text(text: str, name: str, environ: Mapping[str, str], *, strict: bool = False) -> Loaded:
+def load_text(
+    text: str, name: str, environ: Mapping[str, str], *, strict: bool = False, in_use: PortsInUse = _NO_PORTS
+) -> Loaded:
     """Load one *text*, which messages call *name*. Otherwise as `load`."""
     problems = Problems(strict=strict)
-    return _load([decoded(name, text.encode(errors="surrogatepass"), problems)], environ, problems)
+    return _load([decoded(name, text.encode(errors="surrogatepass"), problems)], environ, problems, in_use)
 
 
-def expanded(texts: Iterable[Source | None], environ: Mapping[str, str], problems: Problems) -> Expanded:
+def expanded(
+    texts: Iterable[Source | None], environ: Mapping[str, str], problems: Problems, in_use: PortsInUse = _NO_PORTS
+) -> Expanded:
     """The first half of a load: one tree with all variables, macros and ports filled in.
 
     Raises:
@@ -63,13 +75,13 @@ def expanded(texts: Iterable[Source | None], environ: Mapping[str, str], problem
     problems.raise_errors()
     merged = merge(trees, problems)
     problems.raise_errors()
-    return expand(merged, TOP_LEVEL, environ, problems)
+    return expand(merged, TOP_LEVEL, environ, problems, in_use)
 
 
-def _load(texts: Iterable[Source | None], environ: Mapping[str, str], problems: Problems) -> Loaded:
-    document = expanded(texts, environ, problems)
+def _load(texts: Iterable[Source | None], environ: Mapping[str, str], problems: Problems, in_use: PortsInUse) -> Loaded:
+    document = expanded(texts, environ, problems, in_use)
     check_keys(document.root, problems)
-    config = finish(decode(document, problems), problems)
+    config = build(document, problems)
     problems.raise_errors()
     return Loaded(config, problems.warnings())
 

@@ -90,7 +90,7 @@ def test_places_for_notes_and_anchors_are_no_unknown_keys(text: str) -> None:
 
 
 def test_keys_that_are_not_acted_on_yet_are_told_once_each() -> None:
-    text = "models: {a: {cmd: x, proxy: http://h, filters: 5}, b: {cmd: x, proxy: http://h, filters: {}}}\nui: [1]"
+    text = "models: {a: {cmd: x, proxy: http://h, filters: {}}, b: {cmd: x, proxy: http://h, filters: {}}}\nui: {}"
     assert warnings(text) == [
         "c.yaml:1:39: models.a.filters: recognised, but this version does not act on it yet",
         "c.yaml:2:1: ui: recognised, but this version does not act on it yet",
@@ -186,11 +186,15 @@ def test_the_scheduler_that_there_is(use: str) -> None:
     assert load_text(f"routing: {{scheduler: {{use: '{use}'}}}}", "c.yaml", {}).warnings == ()
 
 
-def test_fifo_is_taken_with_a_warning_and_others_are_refused() -> None:
-    loaded = load_text("routing: {scheduler: {use: fifo, settings: {fifo: {priority: {a: 1}}}}}", "c.yaml", {})
-    assert loaded.config.routing.scheduler.use == "serial"
-    assert "fifo is not available yet, serial is used" in str(loaded.warnings[0])
-    assert "there is no such scheduler" in report("routing: {scheduler: {use: lifo}}")
+@pytest.mark.parametrize("name", ["serial", "fifo", "batch"])
+def test_each_scheduler_can_be_chosen(name: str) -> None:
+    loaded = load_text(f"routing: {{scheduler: {{use: {name}}}}}", "c.yaml", {})
+    assert (loaded.config.routing.scheduler.use, loaded.warnings) == (name, ())
+
+
+def test_a_scheduler_that_there_is_not_is_refused_with_the_one_that_was_meant() -> None:
+    assert "there is no such choice" in report("routing: {scheduler: {use: lifo}}")
+    assert "did you mean fifo?" in report("routing: {scheduler: {use: lifo}}")
 
 
 def test_our_own_keys() -> None:

@@ -307,7 +307,7 @@ REFUSED: list[tuple[int, str, str]] = [
     ),
     (102, m("aliases: [q, q]"), "given twice"),
     (113, m("env: {A: b}"), "must be a list, not a mapping"),
-    (118, "logToStdout: Both", "use proxy, upstream, both or none"),
+    (118, "logToStdout: Both", "did you mean both?"),
     (129, 'apiKeys: ["a b"]', "must not hold a blank"),
 ]
 
@@ -335,7 +335,7 @@ WARNED: list[tuple[str, str, str]] = [
     ("Q-34", "models: {a: {cmd: 'srv \\\\', proxy: \"http://127.0.0.1:1\"}}", "two backslashes"),
     ("Q-40", m("name: 1.10"), 'becomes the text "1.1"'),
     ("6.1", "healthCheckTimeout: 4", "raised to 15"),
-    ("6.1", "logLevel: LOUD", "no such level"),
+    ("6.1", "logLevel: LOUD", "info is used"),
     ("6.2", "logTimeFormat: rfc3393", "did you mean rfc3339?"),
     ("6.12", "models: {alpha: ‹M›}↵hooks: {on_startup: {preload: [alpah]}}", "did you mean alpha?"),
     ("3.1", "startPort: 1↵---↵startPort: 2", "only what stands above this line is read"),

@@ -1,0 +1,52 @@
+"""Who is let in, what is recorded, and where."""
+
+from llamaswap.config.fields import Fields
+from llamaswap.config.regexes import PathPatterns, why_no_regex
+from llamaswap.config.store_path import trimmed, why_no_store
+
+
+def api_keys(root: Fields) -> tuple[str, ...]:
+    """``apiKeys``. An empty one would open the server to all, so it is refused."""
+    for path, mark in root.nulls("apiKeys"):
+        what = "an empty API key: without it the server would be open to all"
+        root.problems.error("api-key", path, mark, what, remedy="give the variable a value, or remove the item")
+    if not root.nulls("apiKeys") and root.written("apiKeys") and not root.given("apiKeys"):
+        root.warn("apiKeys", "no keys are given, so everybody is let in", "write the keys, or remove apiKeys")
+    keys = root.texts("apiKeys")
+    for key in keys:
+        if not key.text or " " in key.text:
+            what = "an API key must not hold a blank" if key.text else "an API key must not be empty"
+            root.problems.error("api-key", key.path, key.mark, what, remedy="choose another key")
+    return tuple(key.text for key in keys)
+
+
+def ignore_paths(upstream: Fields) -> PathPatterns:
+    """``upstream.ignorePaths``; empty is the default."""
+    items = upstream.texts("ignorePaths")
+    if upstream.given("ignorePaths") and not items:
+        what, remedy = (
+            "an empty list means the built-in expression",
+            "for none at all write one that never matches, ['$^a']",
+        )
+        upstream.warn("ignorePaths", what, remedy)
+    for item in items:
+        reason = why_no_regex(item.text)
+        if reason:
+            remedy = "write an RE2 expression: https://github.com/google/re2/wiki/Syntax"
+            what = f"this is no regular expression: {reason}"
+            upstream.problems.error("regex", item.path, item.mark, what, value=f'"{item.text}"', remedy=remedy)
+    return PathPatterns(tuple(item.text for item in items)) if items else PathPatterns()
+
+
+def store_path(root: Fields) -> str | None:
+    """``store.path``, checked against the file system; None without a store."""
+    if not root.given("store"):
+        return None
+    store = root.section("store")
+    path = trimmed(store.text("path"))
+    if store.problems.broken(store.path_of("path")):
+        return path
+    trouble = why_no_store(path)
+    if trouble:
+        store.error("path", *trouble, code="store")
+    return path
