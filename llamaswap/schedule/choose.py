@@ -2,6 +2,8 @@
 
 from llamaswap.config.schema import Config, ModelConfig
 from llamaswap.schedule.events import ModelRules
+from llamaswap.schedule.eviction import eviction_for
+from llamaswap.schedule.fifo import FifoScheduler
 from llamaswap.schedule.scheduler import Scheduler
 from llamaswap.schedule.serial import SerialScheduler
 
@@ -10,9 +12,13 @@ def scheduler_for(config: Config) -> Scheduler:
     """A new scheduler with the settings and models of *config*."""
     models = {model: rules_for(spec) for model, spec in config.models.items()}
     settings = config.routing.scheduler
-    return SerialScheduler(
-        models, parallel=settings.serial.parallel, abort_orphan_loads=settings.serial.abort_orphan_loads
-    )
+    match settings.use:
+        case "fifo":
+            return FifoScheduler(models, eviction_for(config.routing), settings.fifo)
+        case _:
+            return SerialScheduler(
+                models, parallel=settings.serial.parallel, abort_orphan_loads=settings.serial.abort_orphan_loads
+            )
 
 
 def rules_for(spec: ModelConfig) -> ModelRules:

@@ -42,6 +42,11 @@ class Resident:
         return self.state in ("starting", "ready")
 
     @property
+    def serves(self) -> bool:
+        """It takes new requests."""
+        return self.state == "ready" and not self.obsolete
+
+    @property
     def expires_at(self) -> float:
         """When the life has been idle for its ttl, should nobody use it until then."""
         return self.idle_since + self.rules.ttl
@@ -68,6 +73,7 @@ class Residents:
         self.most_grace = math.inf
         self._begun = 0
         self._by_life: dict[Life, Resident] = {}
+        self._by_model: dict[ModelId, Resident] = {}
 
     def __iter__(self) -> Iterator[Resident]:
         return iter(self._by_life.values())
@@ -80,15 +86,24 @@ class Residents:
         self._begun += 1
         resident = Resident(model, Life(self._begun), rules)
         self._by_life[resident.life] = resident
+        self._by_model[model] = resident
         return resident
 
     def find(self, life: Life) -> Resident | None:
         """The resident of *life*, or None: that life has ended, or never was."""
         return self._by_life.get(life)
 
+    def of(self, model: ModelId) -> Resident | None:
+        """The resident of *model*, which has one life at most."""
+        return self._by_model.get(model)
+
+    def models(self) -> list[ModelId]:
+        """The models of all residents, sorted."""
+        return sorted(self._by_model)
+
     def remove(self, life: Life) -> None:
         """Nothing of *life* is left."""
-        del self._by_life[life]
+        del self._by_model[self._by_life.pop(life).model]
 
     def stop(self, resident: Resident, now: float, grace: float | None = None) -> Stop:
         """The order to end *resident*, with *grace* seconds instead of its own if given."""

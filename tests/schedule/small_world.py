@@ -250,6 +250,7 @@ def clone_machine(machine: Machine) -> Machine:
         setattr(new._requests, name, getattr(new._requests, name).copy())
     new._residents = copy.copy(new._residents)
     new._residents._by_life = {life: _twin(resident) for life, resident in new._residents._by_life.items()}
+    new._residents._by_model = {resident.model: resident for resident in new._residents}
     new._unloads = copy.copy(new._unloads)
     new._unloads._pending = dict(new._unloads._pending)
     new._backoff = copy.copy(new._backoff)

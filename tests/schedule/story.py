@@ -1,6 +1,7 @@
 """Tell a scheduler a story fact by fact, and read its orders as data."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
 
 from llamaswap.config.schema import ModelId
 from llamaswap.schedule.commands import Command, Grant, Refusal, Reject, Start, Stop, Unloaded
@@ -22,6 +23,7 @@ from llamaswap.schedule.events import (
     UnloadAsked,
 )
 from llamaswap.schedule.residents import State
+from llamaswap.schedule.scheduler import Scheduler
 from llamaswap.schedule.serial import SerialScheduler
 
 GRACE = 10.0
@@ -66,29 +68,26 @@ def closing(ticket: int) -> Reject:
 
 
 class Story:
-    """A serial scheduler and a hand on its clock.
+    """A scheduler and a hand on its clock.
 
     Args:
         residents: Lives at the beginning, as ``"a:ready"``, numbered from 1.
         rules: Of models that differ from the default; every model named a to z exists.
+        make: The scheduler's class, or what makes one.
+        settings: What it is made with besides.
     """
 
     def __init__(
         self,
         *residents: str,
         rules: Mapping[str, ModelRules] | None = None,
-        parallel: int = 1,
-        abort_orphan_loads: bool = False,
+        make: Callable[..., Scheduler] = SerialScheduler,
+        **settings: Any,
     ) -> None:
         self.now = 0.0
         self.models = {ModelId(letter): ModelRules(grace=GRACE) for letter in "abcdefghijklmnopqrstuvwxyz"}
         self.models |= {ModelId(model): rule for model, rule in (rules or {}).items()}
-        self.machine = SerialScheduler(
-            self.models,
-            parallel=parallel,
-            abort_orphan_loads=abort_orphan_loads,
-            residents=[_resident(text) for text in residents],
-        )
+        self.machine = make(self.models, residents=[_resident(text) for text in residents], **settings)
 
     def tell(self, event: Event) -> list[Command]:
         return self.machine.handle(event, self.now)

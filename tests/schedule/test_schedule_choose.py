@@ -1,20 +1,34 @@
 """The configuration's word decides which scheduler there is, with which settings."""
 
-from llamaswap.config.routing import RoutingConfig, SchedulerConfig, SerialSettings
+from llamaswap.config.routing import FifoSettings, GroupConfig, RoutingConfig, SchedulerConfig, SerialSettings
 from llamaswap.config.schema import Config, ModelConfig, ModelId
 from llamaswap.schedule.choose import rules_for, scheduler_for
-from llamaswap.schedule.events import ModelRules
+from llamaswap.schedule.commands import Start
+from llamaswap.schedule.events import Arrived, Life, ModelRules, Ticket
+from llamaswap.schedule.fifo import FifoScheduler
 from llamaswap.schedule.serial import SerialScheduler
 
-A = ModelId("a")
+A, B = ModelId("a"), ModelId("b")
 
 
 def config(**settings: object) -> Config:
-    return Config(models={A: ModelConfig(A)}, routing=RoutingConfig(scheduler=SchedulerConfig(**settings)))  # type: ignore[arg-type] # settings of all kinds
+    scheduler = SchedulerConfig(**settings)  # type: ignore[arg-type] # settings of all kinds
+    models = {model: ModelConfig(model) for model in (A, B)}
+    return Config(
+        models, routing=RoutingConfig(groups=(GroupConfig("(default)", members=(A, B)),), scheduler=scheduler)
+    )
 
 
 def test_serial_is_the_default() -> None:
     assert isinstance(scheduler_for(config()), SerialScheduler)
+
+
+def test_fifo_gets_its_settings_and_the_groups() -> None:
+    scheduler = scheduler_for(config(use="fifo", fifo=FifoSettings({A: 7}, 30.0)))
+    assert isinstance(scheduler, FifoScheduler)
+    assert (scheduler.priority(A), scheduler.priority(B)) == (7, 0)
+    assert scheduler.handle(Arrived(Ticket(1), A), 0.0) == [Start(A, Life(1))]
+    assert scheduler.handle(Arrived(Ticket(2), B), 0.0) == []  # both are in the implicit group
 
 
 def test_the_scheduler_gets_its_settings() -> None:

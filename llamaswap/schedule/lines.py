@@ -1,0 +1,54 @@
+"""The books of requests for schedulers that decide by model: each model's requests form a line of their own."""
+
+from collections import OrderedDict
+
+from llamaswap.config.names import ModelId
+from llamaswap.schedule.events import Life, Ticket
+from llamaswap.schedule.requests import Requests, Waiting
+
+
+class Lines(Requests):
+    """`Requests`, kept by model as well, so that no event has to look for a model's requests in the queue.
+
+    Attributes:
+        lines: The queued requests of each model that has any, in arrival order.
+    """
+
+    __slots__ = ("lines",)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.lines: dict[ModelId, OrderedDict[Ticket, Waiting]] = {}
+
+    def first(self, model: ModelId) -> Waiting | None:
+        """The first of those who wait for *model*."""
+        line = self.lines.get(model)
+        return None if line is None else next(iter(line.values()))
+
+    def served(self, model: ModelId) -> int:
+        """How many requests for *model* were granted and have not left, also those whose life has ended."""
+        return self.outstanding.get(model, 0) - len(self.lines.get(model, ()))
+
+    def enqueue(self, ticket: Ticket, model: ModelId, now: float) -> None:
+        """Admit *ticket* at the end of the queue, and of its model's line."""
+        super().enqueue(ticket, model, now)
+        if model not in self.lines:
+            self.lines[model] = OrderedDict()
+        self.lines[model][ticket] = self.queue[ticket]
+
+    def grant(self, ticket: Ticket, life: Life) -> None:
+        """Move *ticket* from the queue to those being served, by *life*."""
+        self._leave_line(self.queue[ticket])
+        super().grant(ticket, life)
+
+    def drop(self, ticket: Ticket) -> bool:
+        """Take *ticket* out of the queue; False if it was not there."""
+        if ticket in self.queue:
+            self._leave_line(self.queue[ticket])
+        return super().drop(ticket)
+
+    def _leave_line(self, waiting: Waiting) -> None:
+        line = self.lines[waiting.model]
+        del line[waiting.ticket]
+        if not line:
+            del self.lines[waiting.model]
