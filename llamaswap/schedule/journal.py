@@ -1,24 +1,35 @@
-"""The journal: every fact and its orders as a line of JSON, from which the machine's run can be repeated exactly.
+"""The journal's text: each fact and its orders as a line of JSON, from which a machine's run can be repeated exactly.
 
-The first line says how the machine was made; each further line is one call of `handle`: the time, the fact, the orders.
+A *segment* begins with a header: how the machine was made, and its whole state at that moment, so that each segment
+can be read without those before it. Each further line is one pass, that is one call of `handle`: the time, the fact,
+the orders. Segments of one *run* of the daemon are numbered from 1, and continue each other.
+
+Fields of facts and orders are written by the names they have in `events` and `commands`; a new one needs nothing here.
 Pure functions over text: who writes the lines where, and for how long, is not decided here.
 """
 
-import json
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict, fields
+from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple, get_args
 
-from llamaswap.config.schema import ModelId
-from llamaswap.schedule.commands import Command, Refusal
-from llamaswap.schedule.events import Event, ModelRules
-from llamaswap.schedule.residents import State
-from llamaswap.schedule.serial import SerialScheduler
+import msgspec
+
+from llamaswap import __version__
+from llamaswap.config.routing import RoutingConfig
+from llamaswap.config.schema import Config, ModelConfig, ModelId
+from llamaswap.schedule import plain
+from llamaswap.schedule.choose import scheduler_for
+from llamaswap.schedule.commands import Command
+from llamaswap.schedule.events import ConfigReplaced, Event, ModelRules
+from llamaswap.schedule.plain import PlainError
+from llamaswap.schedule.scheduler import Scheduler
+from llamaswap.schedule.snapshot import SnapshotError, restore, snapshot
 
 VERSION = 1
 
-_EVENTS = {kind.__name__: kind for kind in get_args(Event)}
-_COMMANDS = {kind.__name__: kind for kind in get_args(Command)}
+# Sets have no order of their own that another process would repeat, hence "deterministic".
+_encoder = msgspec.json.Encoder(order="deterministic")
+_event_decoders = {kind.__name__: msgspec.json.Decoder(kind) for kind in get_args(Event)}
+_command_decoders = {kind.__name__: msgspec.json.Decoder(kind) for kind in get_args(Command)}
 
 
 class JournalError(ValueError):
@@ -33,126 +44,229 @@ class Entry(NamedTuple):
     commands: list[Command]
 
 
-def encode(fact: Event | Command) -> dict[str, Any]:
-    """*fact* as plain JSON values; the same fact always gives the same text."""
-    return {"is": type(fact).__name__} | {each.name: _plain(getattr(fact, each.name)) for each in fields(fact)}
+class Header(msgspec.Struct, frozen=True):
+    """The first line of a segment.
+
+    Attributes:
+        journal: The format's version.
+        llamaswap: The daemon's version.
+        run: Names one run of the daemon; its segments share it.
+        segment: Counts the segments of the run from 1.
+        wall: Seconds since 1970 when the scheduler's clock showed `now`.
+        dropped: How many passes before this line are missing, because they could not be written.
+        routing: Which scheduler it was, with its settings, as `plain` has written it.
+        models: What it knew of each model.
+        state: The machine, as `snapshot` has written it.
+    """
+
+    journal: int
+    llamaswap: str
+    run: str
+    segment: int
+    wall: float
+    now: float
+    dropped: int
+    routing: dict[str, Any]
+    models: dict[ModelId, ModelRules]
+    state: msgspec.Raw
+
+    def settings(self) -> RoutingConfig:
+        """What `routing` says. Raises `JournalError`."""
+        try:
+            settings = plain.read(self.routing)
+        except PlainError as error:
+            raise JournalError(
+                f"the routing of this segment's header cannot be read ({error}); {_whose(self)}"
+            ) from error
+        if not isinstance(settings, RoutingConfig):
+            raise JournalError(f"the routing of this segment's header is a {type(settings).__name__}; {_whose(self)}")
+        return settings
 
 
-def decode_event(plain: Mapping[str, Any]) -> Event:
-    """What `encode` made of an event. Raises KeyError, TypeError or ValueError for anything else."""
-    event: Event = _decode(_EVENTS, plain)
-    return event
+class Line(msgspec.Struct):
+    """A pass, read as far as is needed to tell whether it comes out again."""
+
+    t: float
+    event: dict[str, msgspec.Raw]
+    orders: msgspec.Raw
+
+    def entry(self) -> Entry:
+        """The whole of it. Raises `JournalError`."""
+        try:
+            orders: list[Command] = [_decode(_command_decoders, each) for each in _decode_orders(self.orders)]
+            return Entry(self.t, self.fact(), orders)
+        except (msgspec.DecodeError, KeyError) as error:
+            raise _unreadable(bytes(self.orders)) from error
+
+    def fact(self) -> Event:
+        """The fact alone. Raises `JournalError`."""
+        try:
+            event: Event = _decode(_event_decoders, self.event)
+            return event
+        except (msgspec.DecodeError, KeyError) as error:
+            raise _unreadable(_encoder.encode(self.event)) from error
 
 
-def decode_command(plain: Mapping[str, Any]) -> Command:
-    """What `encode` made of a command. Raises KeyError, TypeError or ValueError for anything else."""
-    command: Command = _decode(_COMMANDS, plain)
-    return command
+class _Written(msgspec.Struct, gc=False):
+    """A pass to be written. A struct keeps its fields in this order."""
+
+    t: float
+    event: dict[str, Event]
+    orders: list[dict[str, Command]]
 
 
-def head_line(
+_Fact = dict[str, msgspec.Raw]
+_decode_orders = msgspec.json.Decoder(list[_Fact]).decode
+_decode_line = msgspec.json.Decoder(Line).decode
+_decode_header = msgspec.json.Decoder(Header).decode
+_decode_version = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+
+
+def _decode(decoders: Mapping[str, Any], tagged: Mapping[str, msgspec.Raw]) -> Any:
+    ((kind, fields),) = tagged.items() if len(tagged) == 1 else (("", msgspec.Raw(b"")),)
+    return decoders[kind].decode(fields)
+
+
+# Writing
+
+
+def header_text(
+    machine: Scheduler,
+    routing: RoutingConfig,
     models: Mapping[ModelId, ModelRules],
     *,
-    parallel: int = 1,
-    abort_orphan_loads: bool = False,
-    residents: Iterable[tuple[ModelId, State]] = (),
-) -> str:
-    """The first line, for a `SerialScheduler` made with these arguments."""
-    return _line(
-        {
-            "journal": VERSION,
-            "scheduler": "serial",
-            "models": _plain(models),
-            "parallel": parallel,
-            "abort_orphan_loads": abort_orphan_loads,
-            "residents": list(residents),
-        }
-    )
+    run: str = "",
+    segment: int = 1,
+    wall: float = 0.0,
+    now: float = 0.0,
+    dropped: int = 0,
+) -> bytes:
+    """The first line of a segment that begins with *machine* as it is. Raises `SnapshotError` or `PlainError`."""
+    state = msgspec.Raw(state_text(machine))
+    header = Header(VERSION, __version__, run, segment, wall, now, dropped, plain.write(routing), dict(models), state)
+    return _encoder.encode(header)
 
 
-def entry_line(entry: Entry) -> str:
-    """The line for one call of `handle`."""
-    orders = [encode(command) for command in entry.commands]
-    return _line({"now": entry.now, "event": encode(entry.event), "commands": orders})
+def state_text(machine: Scheduler) -> bytes:
+    """The state of *machine* as text; equal texts mean equal machines. Raises `SnapshotError`."""
+    return _encoder.encode(snapshot(machine))
 
 
-def read_entry(line: str) -> Entry:
-    """What `entry_line` has written. Raises `JournalError`."""
+def orders_text(commands: Iterable[Command]) -> bytes:
+    """*commands* as in a line; the same commands always give the same text."""
+    return _clean(_encode, [{type(command).__name__: command} for command in commands])
+
+
+def entry_text(entry: Entry) -> bytes:
+    """The line for one call of `handle`, without its end."""
+    return _clean(_encode, _tagged(entry))
+
+
+def entries_text(entries: Iterable[Entry | tuple[float, Event, list[Command]]]) -> bytes:
+    """Lines for *entries*, each with its end; in one go, because that is what the daemon's writer does all day."""
+    return _clean(_encoder.encode_lines, [_tagged(entry) for entry in entries])
+
+
+def _encode(value: object) -> bytes:
+    return _encoder.encode(value)
+
+
+def _tagged(entry: Entry | tuple[float, Event, list[Command]]) -> _Written:
+    now, event, commands = entry
+    return _Written(now, {type(event).__name__: event}, [{type(command).__name__: command} for command in commands])
+
+
+def _clean(encode: Any, value: Any) -> bytes:
     try:
-        plain = json.loads(line)
-        orders = [decode_command(each) for each in plain["commands"]]
-        return Entry(plain["now"], decode_event(plain["event"]), orders)
-    except (KeyError, TypeError, ValueError) as error:
-        raise _unreadable(line) from error
+        text: bytes = encode(value)
+    except UnicodeEncodeError:  # what a process has printed need not be text
+        text = encode(_without_surrogates(value))
+    return text
 
 
-def replay(lines: Iterable[str]) -> Iterator[str]:
-    """The journal of a machine that is told the facts of *lines*: the same lines, if it decides as the first one did.
-
-    Raises `JournalError` at the first line that cannot be read.
-    """
-    rest = iter(lines)
-    head = next(rest, "")
-    machine = _machine(head)
-    yield head
-    for line in rest:
-        now, event, _ = read_entry(line)
-        yield entry_line(Entry(now, event, machine.handle(event, now)))
-
-
-def _machine(line: str) -> SerialScheduler:
-    try:
-        plain = json.loads(line)
-        if plain["journal"] != VERSION or plain["scheduler"] != "serial":
-            raise _unreadable(line)
-        return SerialScheduler(
-            _rules(plain["models"]),
-            parallel=plain["parallel"],
-            abort_orphan_loads=plain["abort_orphan_loads"],
-            residents=plain["residents"],
-        )
-    except (KeyError, TypeError, json.JSONDecodeError) as error:
-        raise _unreadable(line) from error
-
-
-def _unreadable(line: str) -> JournalError:
-    return JournalError(f"not a line of a version {VERSION} journal: {line[:80]!r}")
-
-
-def _line(plain: dict[str, Any]) -> str:
-    return json.dumps(plain, separators=(",", ":"), allow_nan=False)
-
-
-def _plain(value: Any) -> Any:
+def _without_surrogates(value: Any) -> Any:
     match value:
-        case Refusal():
-            return value.name
-        case ModelRules():
-            return asdict(value)
-        case frozenset():
-            return sorted(value)  # a set has no order of its own that another process would repeat
-        case Mapping():
-            return {key: _plain(item) for key, item in value.items()}
-    return value
+        case str():
+            return value.encode(errors="replace").decode()
+        case list():
+            return [_without_surrogates(each) for each in value]
+        case dict():
+            return {_without_surrogates(key): _without_surrogates(each) for key, each in value.items()}
+        case _Written(t, event, orders):
+            return _Written(t, _without_surrogates(event), _without_surrogates(orders))
+        case int() | float() | None:
+            return value
+    return _without_surrogates(msgspec.to_builtins(value))
 
 
-def _decode(kinds: Mapping[str, Any], plain: Mapping[str, Any]) -> Any:
-    kind = kinds[plain["is"]]
-    return kind(**{name: _fact_value(name, value) for name, value in plain.items() if name != "is"})
+# Reading
 
 
-def _fact_value(name: str, value: Any) -> Any:
-    match name, value:
-        case "why", str():
-            return Refusal[value]
-        case "stuck", list():
-            return tuple(value)
-        case "models", dict():
-            return _rules(value)
-        case (("models" | "changed"), list()):
-            return frozenset(value)
-    return value
+def read_header(line: bytes) -> Header:
+    """The header that *line* is. Raises `JournalError`."""
+    try:
+        header = _decode_header(line)
+    except msgspec.DecodeError as error:
+        raise _no_header(line) from error
+    if header.journal != VERSION:
+        raise _no_header(line)
+    return header
 
 
-def _rules(plain: Mapping[str, Any]) -> dict[ModelId, ModelRules]:
-    return {ModelId(model): ModelRules(**rules) for model, rules in plain.items()}
+def is_header(line: bytes) -> bool:
+    """Whether *line* begins a segment."""
+    return line.startswith(b'{"journal":')
+
+
+def read_line(line: bytes) -> Line:
+    """The pass that *line* tells of. Raises `JournalError`."""
+    try:
+        return _decode_line(line)
+    except msgspec.DecodeError as error:
+        raise _unreadable(line) from error
+
+
+def read_entry(line: bytes) -> Entry:
+    """What `entry_text` has written. Raises `JournalError`."""
+    return read_line(line).entry()
+
+
+def build(routing: RoutingConfig, models: Mapping[ModelId, ModelRules], now: float = 0.0) -> Scheduler:
+    """A new machine with these settings and models."""
+    machine = scheduler_for(Config(models={model: ModelConfig(model) for model in models}, routing=routing))
+    machine.handle(ConfigReplaced(models), now)
+    return machine
+
+
+def machine_of(header: Header) -> Scheduler:
+    """The machine as it was when the segment began. Raises `JournalError`."""
+    machine = build(header.settings(), header.models, header.now)
+    try:
+        restore(machine, msgspec.json.decode(header.state))
+    except (SnapshotError, msgspec.DecodeError) as error:
+        raise JournalError(
+            f"the state in this segment's header cannot be restored ({error}); {_whose(header)}"
+        ) from error
+    return machine
+
+
+def _whose(header: Header) -> str:
+    return f"it was written by llamaswap {header.llamaswap}, and this is {__version__}"
+
+
+def _unreadable(line: bytes) -> JournalError:
+    return JournalError(f"not a line of a version {VERSION} journal: {_quoted(line)}")
+
+
+def _no_header(line: bytes) -> JournalError:
+    try:
+        version = int(bytes(_decode_version(line)["journal"]))
+    except (msgspec.DecodeError, KeyError, ValueError):
+        version = VERSION
+    if version != VERSION:
+        return JournalError(f"a journal of version {version}; this llamaswap reads version {VERSION} journals")
+    return JournalError(f"not the first line of a version {VERSION} journal: {_quoted(line)}")
+
+
+def _quoted(line: bytes) -> str:
+    return repr(line[:80].decode(errors="replace"))

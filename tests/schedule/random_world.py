@@ -4,6 +4,7 @@ import random
 from collections.abc import Callable
 from typing import Any
 
+from llamaswap.config.routing import RoutingConfig
 from llamaswap.config.schema import ModelId
 from llamaswap.schedule.events import (
     Arrived,
@@ -22,8 +23,9 @@ from llamaswap.schedule.events import (
     Ticket,
     UnloadAsked,
 )
-from llamaswap.schedule.journal import Entry, entry_line, head_line
+from llamaswap.schedule.journal import Entry, entry_text, header_text
 from llamaswap.schedule.residents import State
+from llamaswap.schedule.serial import SerialScheduler
 from tests.schedule.world import Process, ViolationError, World
 
 #: A history ends with a shutdown and a quiet-down, so it may not be endless.
@@ -46,7 +48,7 @@ class History:
             "residents": self._left_overs(rules),
         }
         self.world = World(make(rules, **settings), rules, **settings)
-        self.journal = [head_line(rules, **settings)]
+        self.journal = [head_line(rules, **settings)]  # of the real one, whatever *make* makes
         self.tickets = 0
         self.asks = 0
         self.last: Event = Tick()
@@ -79,7 +81,7 @@ class History:
     def _tell(self, event: Event) -> None:
         self.last = event
         orders = self.world.tell(event)
-        self.journal.append(entry_line(Entry(self.world.now, event, orders)))
+        self.journal.append(entry_text(Entry(self.world.now, event, orders)).decode())
 
     def _step(self) -> None:
         self._pass_time()
@@ -189,6 +191,11 @@ class History:
         left: Any = world.machine
         if left._requests.outstanding or world.asks:
             raise ViolationError("something is left over when all is quiet")
+
+
+def head_line(rules: dict[ModelId, ModelRules], **settings: Any) -> str:
+    """The first line of the journal of a `SerialScheduler` that is made with these arguments."""
+    return header_text(SerialScheduler(rules, **settings), RoutingConfig(), rules).decode()
 
 
 def play(make: Callable[..., Any], seeds: range) -> int:

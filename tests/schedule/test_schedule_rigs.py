@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from llamaswap.schedule.journal import replay
+from llamaswap.schedule.replay import replay
 from llamaswap.schedule.serial import SerialScheduler
 from tests.schedule.planted import DEFECTS, Defect, caught_by_random_worlds, caught_by_small_worlds, plant
 from tests.schedule.random_world import History, play
