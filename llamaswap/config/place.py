@@ -12,10 +12,16 @@ _WIDTH = 120
 
 @dataclass(eq=False)
 class Source:
-    """The text of one file, or of whatever stands in its place. `name` is how messages call it."""
+    """The text of one file, or of whatever stands in its place.
+
+    Attributes:
+        name: How messages call it.
+        secret: No line of it may be shown.
+    """
 
     name: str
     text: str = field(repr=False)
+    secret: bool = False
     _shown: dict[int, bool] = field(default_factory=dict, repr=False)
 
     @cached_property
@@ -25,6 +31,8 @@ class Source:
 
     def may_show(self, line: int) -> bool:
         """Whether this line (counted from 1) may be quoted: not if it looks as if it holds a secret."""
+        if self.secret:
+            return False
         if line not in self._shown:
             self._shown[line] = self._is_harmless(line)
         return self._shown[line]

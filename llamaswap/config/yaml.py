@@ -5,6 +5,7 @@ files people have: anchors may be redefined, equal keys are an error, and `yes` 
 (`tree` types them), aliases point to the node they mean, and `<<` is a key like any other.
 """
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import NoReturn
@@ -23,8 +24,9 @@ from yaml.events import (
     StreamEndEvent,
 )
 
-from llamaswap.config.place import Mark, Source
+from llamaswap.config.place import Mark, Source, shortened
 from llamaswap.config.problems import Problems
+from llamaswap.config.suggest import closest
 from llamaswap.config.yaml_errors import explain
 
 #: libyaml's parser is ten times as fast and takes a tab after a colon; the pure one serves where it is missing.
@@ -85,10 +87,11 @@ def compose(source: Source, text: str, problems: Problems) -> RawNode | None:
     Returns:
         None for an empty document and for one that is broken; the latter is in *problems*.
     """
+    composer = _Composer(source, problems)
     try:
-        return _Composer(source, problems).compose(yaml.parse(text, Loader=_LOADER))
+        return composer.compose(yaml.parse(text, Loader=_LOADER))
     except yaml.YAMLError as error:
-        what, remedy, mark = explain(error, source, text)
+        what, remedy, mark = explain(error, source, text, composer.last)
         problems.error("yaml", (), mark, what, remedy=remedy)
     except _RefusedError:
         pass
@@ -99,11 +102,14 @@ class _Composer:
     def __init__(self, source: Source, problems: Problems) -> None:
         self._source = source
         self._problems = problems
+        #: What the parser has told last.
+        self.last: Event | None = None
         #: None while the anchored node is still being read.
         self._anchors: dict[str, RawNode | None] = {}
 
-    def compose(self, events: Iterator[Event]) -> RawNode | None:
+    def compose(self, parsed: Iterator[Event]) -> RawNode | None:
         node = None
+        events = self._watched(parsed)
         for event in events:
             if isinstance(event, NodeEvent):
                 node = self._node(event, events, 0)
@@ -113,6 +119,11 @@ class _Composer:
                 self._after_document(next(events))
                 break
         return node
+
+    def _watched(self, events: Iterator[Event]) -> Iterator[Event]:
+        for event in events:
+            self.last = event
+            yield event
 
     def _after_document(self, event: Event) -> None:
         # Asking for one event more shows whether the document ended where its author thinks it does.
@@ -185,12 +196,18 @@ class _Composer:
                 event, f"the alias *{event.anchor} stands inside what it names", "use it outside of its anchor"
             )
         if node is None:
-            self._refuse(
-                event,
-                f"there is no anchor &{event.anchor} above this alias",
-                "anchors are per file; quote a value that starts with *",
-            )
+            self._no_anchor(event)
         return node
+
+    def _no_anchor(self, event: AliasEvent) -> NoReturn:
+        name = event.anchor or ""
+        remedy = "anchors are per file; quote a value that starts with *"
+        if below := re.search(rf"&{re.escape(name)}(?=[\s,\]}}]|$)", self._source.text):
+            line = self._source.text.count("\n", 0, below.start()) + 1
+            remedy = f"move the anchor up: it stands in line {line}, and an alias means what stands above it"
+        elif near := closest(name, self._anchors):
+            remedy = f"did you mean *{near}? A value that starts with * needs quotes"
+        self._refuse(event, f"there is no anchor &{shortened(name)} above this alias", remedy)
 
     def _check_size(self, node: RawList | RawMap) -> None:
         crowded = node.size > _ALIAS_FROM_NODES and node.aliased > _ALIAS_FROM_ALIASES

@@ -1,9 +1,28 @@
 """What the YAML parser's complaints mean for somebody who writes a configuration."""
 
 import yaml
+from yaml.events import Event
 
+from llamaswap.config import yaml_flow_slips as flow
+from llamaswap.config import yaml_slips as slips
 from llamaswap.config.place import Mark, Source
+from llamaswap.config.yaml_broken import Broken, Explanation
 
+#: Tried in this order; the first that knows the slip is believed.
+_SLIPS = (
+    slips.conflict,
+    slips.other_format,
+    slips.strange_blank,
+    flow.comma,
+    slips.after_value,
+    slips.text_before_colon,
+    slips.no_colon,
+    slips.indentation,
+    slips.late_block,
+    flow.reference,
+    flow.comment,
+    flow.bracket,
+)
 #: Part of the parser's message (libyaml's or the pure parser's) -> what is wrong, and what to do.
 _MEANINGS = (
     ("tab character where an indentation", "a tab is used for indentation", "indent with spaces"),
@@ -12,15 +31,12 @@ _MEANINGS = (
         "a colon where no key can stand",
         'check the indentation of this line and the one above; quote a value that contains ": "',
     ),
-    (
-        "mapping keys are not allowed",
-        "a question mark where no key can stand",
-        'quote a value that starts with "? "',
-    ),
+    ("mapping keys are not allowed", "a question mark where no key can stand", 'quote a value that starts with "? "'),
     ("block sequence entries are not allowed", "a list item where none can stand", "put the list on lines of its own"),
     ("maximum nesting depth", "nested too many levels deep", "no configuration needs that"),
     ("incompatible YAML document", "this version of YAML is not known", "remove the line %YAML"),
     ("undefined tag handle", "a value starts with an unknown tag", "quote a value that starts with !"),
+    ("expected whitespace or line break", "a value starts with an unknown tag", "quote a value that starts with !"),
     (
         "unknown escape character",
         "an unknown escape in double quotes",
@@ -32,24 +48,9 @@ _MEANINGS = (
         "close it; in single quotes, write '' for an apostrophe",
     ),
     ("unexpected document indicator", "a quotation mark is opened here and never closed", "close it"),
-    (
-        "',' or ']'",
-        "the bracket [ opened here is not closed as it should be",
-        "close it with ], and put a comma between items",
-    ),
-    (
-        "',' or '}'",
-        "the brace { opened here is not closed as it should be",
-        "close it with }, and put a comma between entries",
-    ),
-    (
-        "expected '-' indicator",
-        "this line belongs neither to the list above nor to anything else",
-        "align it with the key it belongs to",
-    ),
+    ("expected '-' indicator", "this line belongs neither to the list above nor to anything else", "align it"),
     ("expected <block end>", "this line's indentation matches nothing above", "align it with the line it belongs to"),
-    ("expected key", "this line's indentation matches nothing above", "align it with the keys it belongs to"),
-    ("could not find expected ':'", "a key without a colon", "write key: value"),
+    ("expected key", "this does not belong to the value before it", "put the whole value in quotes"),
     (
         "<document start>",
         "this line is indented less than the first one",
@@ -60,56 +61,45 @@ _MEANINGS = (
     ("URI", "an incomplete tag", "quote a value that starts with !"),
 )
 #: Messages whose context, not the place of the complaint, is where the mistake was made.
-_AT_CONTEXT = (
-    "could not find expected ':'",
-    "unexpected end of stream",
-    "unexpected document indicator",
-    "',' or ']'",
-    "',' or '}'",
-)
+_AT_CONTEXT = ("unexpected end of stream", "unexpected document indicator")
 
 
-def explain(error: yaml.YAMLError, source: Source, text: str) -> tuple[str, str, Mark]:
-    """What is wrong, what to do about it, and where. *text* is what the parser was given."""
+def explain(error: yaml.YAMLError, source: Source, text: str, last: Event | None) -> Explanation:
+    """What is wrong, what to do about it, and where. *text* is what the parser was given, *last* what it read last."""
     if isinstance(error, yaml.MarkedYAMLError):
-        return _explain_marked(error, source)
-    line, column = _line_and_column(text, getattr(error, "position", 0), bool(getattr(error, "encoding", "") == "?"))
+        return _explain_marked(Broken.of(error, source, last))
+    position, in_bytes = getattr(error, "position", 0), getattr(error, "encoding", "") == "?"
+    line, column = _line_and_column(text, position, in_bytes)
     character = getattr(error, "character", 0)
     code = ord(character) if isinstance(character, str) else int(character or 0)
     what = f"the control character U+{code:04X}, which YAML does not allow"
-    return what, r"remove it, or write it as an escape (\x..) in double quotes", Mark(source, line, column)
+    remedy = r"remove it, or write it as an escape (\x..) in double quotes"
+    if code == 0:
+        remedy = "this is no text file, or one in UTF-16: save it as UTF-8"
+    return Explanation(what, remedy, Mark(source, line, column))
 
 
-def _explain_marked(error: yaml.MarkedYAMLError, source: Source) -> tuple[str, str, Mark]:
-    said = error.problem or str(error)
-    place = error.problem_mark or error.context_mark
-    if error.context_mark and any(part in said for part in _AT_CONTEXT):
-        place = error.context_mark
-    line, column = (place.line + 1, place.column + 1) if place else (1, 1)
-    mark = Mark(source, line, column)
-    if "node content" in said and not "".join(source.lines[line - 1 :]).strip():
-        return "the file ends where a value is due", "close what was opened with [ or {", mark
-    if "expected key" in said and _follows_text(source, mark):
-        what = "this does not belong to the value before it"
-        return what, "put the whole value in quotes; in single quotes, write '' for an apostrophe", mark
-    if "cannot start any token" in said:
-        return *_bad_start(source, mark), mark
+def _explain_marked(broken: Broken) -> Explanation:
+    if "node content" in broken.said and broken.at_end:
+        return Explanation("the file ends where a value is due", "close what was opened with [ or {", broken.mark)
+    for slip in _SLIPS:
+        if found := slip(broken):
+            return found
+    at_context = broken.context and any(part in broken.said for part in _AT_CONTEXT)
+    mark = broken.context if broken.context and at_context else broken.mark
+    if "cannot start any token" in broken.said:
+        return _bad_start(broken)
     for part, what, remedy in _MEANINGS:
-        if part in said:
-            return what, remedy, mark
-    return f"this is not YAML: {said}", "quote the value, or check the indentation", mark
+        if part in broken.said:
+            return Explanation(what, remedy, mark)
+    return Explanation(f"this is not YAML: {broken.said}", "quote the value, or check the indentation", mark)
 
 
-def _follows_text(source: Source, mark: Mark) -> bool:
-    """Whether something stands before the place in its line."""
-    return mark.line <= len(source.lines) and source.lines[mark.line - 1][: mark.column - 1].strip() != ""
-
-
-def _bad_start(source: Source, mark: Mark) -> tuple[str, str]:
-    found = source.lines[mark.line - 1][mark.column - 1 : mark.column] if mark.line <= len(source.lines) else ""
+def _bad_start(broken: Broken) -> Explanation:
+    found = broken.after[:1]
     if found == "\t":
-        return "a tab is used for indentation", "indent with spaces"
-    return f"a value cannot start with {found or 'this'}", "put the value in quotes"
+        return Explanation("a tab is used for indentation", "indent with spaces", broken.mark)
+    return Explanation(f"a value cannot start with {found or 'this'}", "put the value in quotes", broken.mark)
 
 
 def _line_and_column(text: str, position: int, in_bytes: bool) -> tuple[int, int]:

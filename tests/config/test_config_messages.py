@@ -101,7 +101,7 @@ def test_keys_that_are_not_acted_on_yet_are_told_once_each() -> None:
     ("text", "place", "what"),
     [
         ("models:\n\ta: 1\n", "2:1", "a tab is used for indentation"),
-        ("a: 1\n b: 2\n", "2:3", "a colon where no key can stand"),
+        ("a: 1\n b: 2\n", "2:2", "this line is indented deeper than the one above"),
         (" a: 1\nb: 2\n", "2:1", "indented less than the first one"),
         ("x:\n  a: 1\n b: 2\n", "3:2", "matches nothing above"),
         ('a: "x\nb: 1\n', "1:4", "a quotation mark is opened here and never closed"),
@@ -143,10 +143,16 @@ def test_broken_yaml_is_explained(text: str, place: str, what: str) -> None:
         "models:\n  a:\n    env:\n    - 'HF_TOKEN=hunter2\n",
         "models: {a: {cmd: x, proxy: 'http://me:hunter2@h:8x'}}",
         "models: {a: {cmd: 'x --api-key hunter2 ${nope}', proxy: http://h}}",
+        "apiKeys\n  - hunter2: x\n",
+        "apiKeys:\n  - 'hunter2' x\n",
+        "apiKeys:\n  - a: b: hunter2\n",
+        "apiKeys:hunter2\nb: 1\n",
+        "b: 1\napiKeys=hunter2\nc: 1\n",
+        "apiKeys: ${env.LIST}",
     ],
 )
 def test_secrets_are_not_quoted(text: str) -> None:
-    assert "hunter2" not in report(text, {"SECRET": "hunter2"})
+    assert "hunter2" not in report(text, {"SECRET": "hunter2", "LIST": "[{k: hunter2, k: 2}]"})
 
 
 def test_warnings_do_not_quote_secrets_either() -> None:
