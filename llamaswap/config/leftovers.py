@@ -1,13 +1,16 @@
-"""References that nothing was filled in for: what they were probably meant to be."""
+"""References that nothing was filled in for, and what in a command is none: what was probably meant."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from llamaswap.config import environment
+from llamaswap.config.command_slips import slips
 from llamaswap.config.macros import RESERVED, Macro, references
-from llamaswap.config.nodes import Node, Scalar, walk_scalars
+from llamaswap.config.nodes import List, Map, Node, Scalar, walk_scalars
 from llamaswap.config.problems import KeyPath, Problems
 from llamaswap.config.suggest import closest
+
+_COMMANDS = (("cmd",), ("cmdStop",))
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +38,21 @@ def report_leftovers(node: Node, path: KeyPath, scope: Scope, problems: Problems
         if isinstance(scalar.value, str) and (found := environment.REFERENCE.search(scalar.value)):
             remedy = "write the reference where it is needed; it cannot be put together from macros"
             problems.error("env", where, scalar.mark, f"the environment variable {found[1]} is not set", remedy=remedy)
+        if scope.in_model and where[2:] in _COMMANDS:
+            _report_slips(where, scalar, scope, node, problems)
+
+
+def _report_slips(path: KeyPath, scalar: Scalar, scope: Scope, model: Node, problems: Problems) -> None:
+    names = {*scope.names(), *(["PID"] if path[2:] == ("cmdStop",) else [])}
+    for slip in slips(str(scalar.value or ""), names, scope.environ, _given(model)):
+        problems.warn(slip.code, path, scalar.mark.find(slip.part), slip.what, remedy=slip.remedy)
+
+
+def _given(model: Node) -> set[str]:
+    """The names that the model's ``env`` sets."""
+    env = model.get("env") if isinstance(model, Map) else None
+    items = env.items if isinstance(env, List) else ()
+    return {str(item.value).partition("=")[0] for item in items if isinstance(item, Scalar)}
 
 
 def _report(name: str, path: KeyPath, scalar: Scalar, scope: Scope, problems: Problems) -> None:

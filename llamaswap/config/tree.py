@@ -1,5 +1,6 @@
 """YAML's graph -> the tree that a file means: variables filled in, merge keys done, keys as texts, scalars typed."""
 
+import re
 from collections.abc import Iterable
 
 from llamaswap.config.environment import Variables
@@ -10,6 +11,12 @@ from llamaswap.config.scalars import resolve, resolve_tagged
 from llamaswap.config.yaml import RawList, RawMap, RawNode, RawScalar, compose
 
 _MERGE = "<<"
+#: Look like the quotation marks of a programmer, and are none.
+_TYPOGRAPHIC = "\u201c\u201d\u201e\u2018\u2019"
+#: Look like a blank at the start of a line, and are none.
+_STRANGE_BLANKS = "\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u200b\u202f\u3000"
+#: A comment that reads as if the value should go on: ``--name my #1 --port 80``.
+_SWALLOWED = re.compile(r"\s+(#\S.*?\s(?:-|\$\{))")
 
 
 class TreeBuilder:
@@ -36,11 +43,25 @@ class TreeBuilder:
             return self._tagged(raw, text, restored.from_env, path)
         if not raw.plain:
             return Scalar(raw.mark, text, text, restored.from_env)
+        self._look_for_slips(raw, path)
         if restored.from_env:
             text = text.strip(" \t")
             if restored.whole and text.startswith(("[", "{")):
                 return self._flow(raw.mark, text, path)
         return Scalar(raw.mark, resolve(text), text, restored.from_env)
+
+    def _look_for_slips(self, raw: RawScalar, path: KeyPath) -> None:
+        """Warn of what is legal in a text without quotes, but hardly ever meant."""
+        if raw.text[:1] in _TYPOGRAPHIC and raw.text:
+            what = f"the typographic quotation mark U+{ord(raw.text[0]):04X} becomes part of the value"
+            self._problems.warn("typographic", path, raw.mark, what, remedy="write \" or ' instead")
+        if raw.mark.line != raw.mark.last_line or not raw.text:
+            return
+        line, end = raw.mark.source.lines[raw.mark.line - 1], raw.mark.column - 1 + len(raw.text)
+        if "#" in line[end:] and (swallowed := _SWALLOWED.match(line, end)):
+            mark = Mark(raw.mark.source, raw.mark.line, swallowed.start(1) + 1)
+            remedy = 'if it belongs to the value, put the value in quotes; if not, write "# " with a space'
+            self._problems.warn("comment-in-value", path, mark, "what follows # is a comment", remedy=remedy)
 
     def _tagged(self, raw: RawScalar, text: str, from_env: bool, path: KeyPath) -> Scalar:
         try:
@@ -53,7 +74,7 @@ class TreeBuilder:
     def _flow(self, mark: Mark, text: str, path: KeyPath) -> Node:
         """A variable may hold a whole list or mapping: ``apiKeys: ${env.KEYS}`` with ``[a, b]``."""
         found = Problems()
-        raw = compose(Source(f"the variable at {mark}", text), text, found)
+        raw = compose(Source(f"the variable at {mark}", text, secret=True), text, found)
         if raw is None:
             self._problems.error(
                 "env",
@@ -89,6 +110,9 @@ class TreeBuilder:
             self._problems.error("key", path, raw.mark, "a key must be a text", remedy="quote the key")
             return None
         text = self._variables.restore(raw.text, path).text
+        if text[:1] in _STRANGE_BLANKS and text:
+            what = f"this key starts with the character U+{ord(text[0]):04X}, which looks like a space and is none"
+            self._problems.warn("strange-blank", path, raw.mark, what, remedy="indent with ordinary spaces")
         untyped = not raw.plain or raw.tag in ("str", "!") or isinstance(resolve(text), str)
         if not untyped and not _holds_macros(path):
             self._problems.warn(
