@@ -1,8 +1,11 @@
 """Eviction by table, for stories, and the story of a fifo scheduler."""
 
 from collections.abc import Mapping, Sequence
+from string import ascii_lowercase
 from typing import Any
 
+from llamaswap.config.matrix import Matrix
+from llamaswap.config.matrix_compile import Finding, compile_matrix
 from llamaswap.config.names import ModelId
 from llamaswap.config.routing import FifoSettings
 from llamaswap.schedule.events import ModelRules
@@ -37,6 +40,14 @@ class Table:
                 return False
             left.remove(first)
         return True
+
+
+def matrix_of(sets: Mapping[str, str], costs: Mapping[str, int] | None = None) -> Matrix:
+    """The matrix of these sets over models named by letters."""
+    slips: list[Finding] = []
+    matrix = compile_matrix({}, costs or {}, sets, [ModelId(letter) for letter in ascii_lowercase], slips.append)
+    assert not slips
+    return matrix
 
 
 class FifoStory(Story):
