@@ -1,7 +1,6 @@
 """The edge cases of the configuration specification, under the numbers that they have there (section 20).
 
-An arrow stands for a line break, M in angle quotes for a model with a fixed address, P for one that takes a port. Where
-we deviate from the reference on purpose, the row names the quirk (Q-n).
+The short hand is that of `rows`. Where we deviate from the reference on purpose, the row names the quirk (Q-n).
 """
 
 from collections.abc import Callable
@@ -11,76 +10,21 @@ from typing import Any
 
 import pytest
 
-from llamaswap.config.load import Loaded, expanded, load, load_text, sources
-from llamaswap.config.nodes import Map, Node, Scalar
-from llamaswap.config.place import Source
-from llamaswap.config.problems import Problems
-from llamaswap.config.schema import ModelConfig
+from llamaswap.config.load import load, sources
 from llamaswap.errors import ConfigError
-
-ENVIRON = {
-    "LS_HOST": "10.1.2.3",
-    "LS_NUM": "7100",
-    "LS_EMPTY": "",
-    "LS_WIN": r"D:\gguf\x",
-    "LS_MULTI": "one\ntwo",
-    "LS_MACRO": "${who}",
-    "LS_COLON": "k: v",
-}
-M = '{cmd: srv, proxy: "http://127.0.0.1:1"}'
-P = '{cmd: "srv --port ${PORT}"}'
-
-
-def plain(row: str) -> str:
-    return row.replace("↵", "\n").replace("‹M›", M).replace("‹P›", P)
-
-
-def config(row: str) -> Loaded:
-    return load_text(plain(row), "c.yaml", ENVIRON)
-
-
-def models(row: str) -> dict[str, ModelConfig]:
-    return {str(name): model for name, model in config(row).config.models.items()}
-
-
-def warned(row: str) -> str:
-    return "\n".join(map(str, config(row).warnings))
-
-
-def refused(row: str) -> str:
-    with pytest.raises(ConfigError) as caught:
-        config(row)
-    return str(caught.value)
-
-
-def start_port(row: str) -> int:
-    proxy = models(row + "↵models: {p: ‹P›}")["p"].proxy
-    return int(proxy.rpartition(":")[2])
-
-
-def global_ttl(row: str) -> float:
-    return models(row + "↵models: {m: ‹M›}")["m"].ttl
-
-
-def raw(row: str, *path: str) -> Any:
-    """The value at *path* before it is decoded."""
-    problems = Problems()
-    node: Node = expanded([Source("c.yaml", plain(row))], ENVIRON, problems).root
-    problems.raise_errors()
-    for step in path:
-        assert isinstance(node, Map)
-        node = node.entries[step].value
-    return node.value if isinstance(node, Scalar) else node
-
-
-def time_format(row: str) -> Any:
-    return raw(row, "logTimeFormat")
-
-
-def m(body: str) -> str:
-    """One model `a` with a fixed address and *body*."""
-    return f'models: {{a: {{cmd: srv, proxy: "http://127.0.0.1:1", {body}}}}}'
-
+from tests.config.rows import (
+    ENVIRON,
+    config,
+    global_ttl,
+    m,
+    models,
+    plain,
+    raw,
+    refused,
+    start_port,
+    time_format,
+    warned,
+)
 
 VALUES: list[tuple[int, str, Callable[[str], Any], Any]] = [
     (1, "", models, {}),
