@@ -1,6 +1,9 @@
 """Which scheduler a configuration asks for, and what it tells it of its models."""
 
+from typing import assert_never
+
 from llamaswap.config.schema import Config, ModelConfig
+from llamaswap.schedule.batch import BatchScheduler
 from llamaswap.schedule.events import ModelRules
 from llamaswap.schedule.eviction import eviction_for
 from llamaswap.schedule.fifo import FifoScheduler
@@ -15,10 +18,13 @@ def scheduler_for(config: Config) -> Scheduler:
     match settings.use:
         case "fifo":
             return FifoScheduler(models, eviction_for(config.routing), settings.fifo)
+        case "batch":
+            return BatchScheduler(models, eviction_for(config.routing), settings.batch)
+        case "serial":
+            serial = settings.serial
+            return SerialScheduler(models, parallel=serial.parallel, abort_orphan_loads=serial.abort_orphan_loads)
         case _:
-            return SerialScheduler(
-                models, parallel=settings.serial.parallel, abort_orphan_loads=settings.serial.abort_orphan_loads
-            )
+            assert_never(settings.use)
 
 
 def rules_for(spec: ModelConfig) -> ModelRules:

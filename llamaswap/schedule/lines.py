@@ -12,22 +12,25 @@ class Lines(Requests):
 
     Attributes:
         lines: The queued requests of each model that has any, in arrival order.
+        serving: How many requests of each model were granted and have not left, also where their life has ended;
+            models without any are absent.
     """
 
-    __slots__ = ("lines",)
+    __slots__ = ("lines", "serving")
 
     def __init__(self) -> None:
         super().__init__()
         self.lines: dict[ModelId, OrderedDict[Ticket, Waiting]] = {}
+        self.serving: dict[ModelId, int] = {}
 
     def first(self, model: ModelId) -> Waiting | None:
         """The first of those who wait for *model*."""
         line = self.lines.get(model)
         return None if line is None else next(iter(line.values()))
 
-    def served(self, model: ModelId) -> int:
-        """How many requests for *model* were granted and have not left, also those whose life has ended."""
-        return self.outstanding.get(model, 0) - len(self.lines.get(model, ()))
+    def firsts(self) -> list[Waiting]:
+        """The first of each line, in arrival order."""
+        return sorted(next(iter(line.values())) for line in self.lines.values())
 
     def enqueue(self, ticket: Ticket, model: ModelId, now: float) -> None:
         """Admit *ticket* at the end of the queue, and of its model's line."""
@@ -38,8 +41,19 @@ class Lines(Requests):
 
     def grant(self, ticket: Ticket, life: Life) -> None:
         """Move *ticket* from the queue to those being served, by *life*."""
-        self._leave_line(self.queue[ticket])
+        waiting = self.queue[ticket]
+        self._leave_line(waiting)
+        self.serving[waiting.model] = self.serving.get(waiting.model, 0) + 1
         super().grant(ticket, life)
+
+    def finish(self, ticket: Ticket) -> Life | None:
+        """Forget the served *ticket* and return the life that served it; None if it is not being served."""
+        if ticket in self.active:
+            model, _ = self.active[ticket]
+            self.serving[model] -= 1
+            if not self.serving[model]:
+                del self.serving[model]
+        return super().finish(ticket)
 
     def drop(self, ticket: Ticket) -> bool:
         """Take *ticket* out of the queue; False if it was not there."""

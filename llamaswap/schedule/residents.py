@@ -42,8 +42,13 @@ class Resident:
         return self.state in ("starting", "ready")
 
     @property
+    def stays(self) -> bool:
+        """It serves new requests, or will as soon as it can."""
+        return self.running and not self.obsolete
+
+    @property
     def serves(self) -> bool:
-        """It takes new requests."""
+        """It serves new requests."""
         return self.state == "ready" and not self.obsolete
 
     @property

@@ -67,7 +67,7 @@ class SharingScheduler(Scheduler):
         """What *model* needs while *others*, besides who is alive, are to stay."""
         running = {*self._residents.models(), *others, model}
         own = self._residents.of(model)
-        if own is None or not own.running or own.obsolete:
+        if own is None or not own.stays:
             running.discard(model)
         return Claim(model, self._eviction.victims(model, sorted(running)))
 
@@ -76,12 +76,12 @@ class SharingScheduler(Scheduler):
         return next((each for each in self._in_the_way(claim) if each.state == "stuck"), None)
 
     def _in_the_way(self, claim: Claim) -> list[Resident]:
-        """The lives that must end before the target can be served."""
-        lives = [self._residents.of(model) for model in claim.victims]
-        own = self._residents.of(claim.target)
-        if own is not None and (own.obsolete or not own.running):
-            lives.append(own)
-        return [life for life in lives if life is not None]
+        """The lives that must end before the target can be served, oldest first."""
+        return [
+            life
+            for life in self._residents
+            if life.model in claim.victims or (life.model == claim.target and not life.stays)
+        ]
 
     def _turn_away(self, model: ModelId, stuck: Resident) -> list[Command]:
         """Nobody waits for what cannot be stopped."""

@@ -8,7 +8,7 @@ import copy
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from itertools import product
-from typing import Any
+from typing import Any, cast
 
 from llamaswap.config.schema import ModelId
 from llamaswap.schedule.events import (
@@ -243,11 +243,20 @@ def _asked_choices(world: World, budget: Budget) -> Iterator[tuple[Event, Budget
 
 
 def clone_machine(machine: Machine) -> Machine:
-    """An independent copy of a serial scheduler: much faster than deepcopy, and knows its parts."""
+    """An independent copy of a scheduler: much faster than deepcopy, and knows its parts."""
     new: Any = copy.copy(machine)
+    if hasattr(machine, "parts"):
+        new.parts = tuple(map(clone_machine, machine.parts))
+        return cast(Machine, new)
     new._requests = copy.copy(new._requests)
     for name in ("queue", "active", "outstanding"):
         setattr(new._requests, name, getattr(new._requests, name).copy())
+    if hasattr(new._requests, "lines"):
+        new._requests.lines = {model: line.copy() for model, line in new._requests.lines.items()}
+        new._requests.serving = new._requests.serving.copy()
+    for name in ("_swaps", "_passed_by"):
+        if hasattr(new, name):
+            setattr(new, name, getattr(new, name).copy())
     new._residents = copy.copy(new._residents)
     new._residents._by_life = {life: _twin(resident) for life, resident in new._residents._by_life.items()}
     new._residents._by_model = {resident.model: resident for resident in new._residents}
@@ -277,7 +286,10 @@ def _key(situation: Situation) -> tuple[Any, ...]:
 
 def _machine_key(world: World) -> tuple[Any, ...]:
     machine: Any = world.machine
-    now = world.now
+    return tuple(_scheduler_key(part, world.now) for part in getattr(machine, "parts", (machine,)))
+
+
+def _scheduler_key(machine: Any, now: float) -> tuple[Any, ...]:
     ages = {life: age for age, life in enumerate(machine._residents._by_life)}
     return (
         tuple((waiting.ticket, waiting.model) for waiting in machine._requests.queue.values()),
@@ -293,6 +305,17 @@ def _machine_key(world: World) -> tuple[Any, ...]:
         machine._draining,
         machine._residents.most_grace,
         tuple(machine._rules),
+        *_sharing_key(machine, now),
+    )
+
+
+def _sharing_key(machine: Any, now: float) -> tuple[Any, ...]:
+    """What only some schedulers have."""
+    oldest = next(iter(machine._requests.queue.values()), None)
+    return (
+        tuple((swap.target, swap.victims) for swap in getattr(machine, "_swaps", {}).values()),
+        tuple(getattr(machine, "_passed_by", ())),
+        now - oldest.arrived_at if oldest and hasattr(machine, "_settings") else None,
     )
 
 

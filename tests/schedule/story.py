@@ -95,6 +95,10 @@ class Story:
     def arrives(self, ticket: int, model: str) -> list[Command]:
         return self.tell(Arrived(Ticket(ticket), ModelId(model)))
 
+    def all_arrive(self, models: str) -> list[Command]:
+        """Requests numbered from 1, one for each letter."""
+        return [order for ticket, model in enumerate(models, 1) for order in self.arrives(ticket, model)]
+
     def leaves(self, ticket: int) -> list[Command]:
         return self.tell(Left(Ticket(ticket)))
 

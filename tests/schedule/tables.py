@@ -1,4 +1,4 @@
-"""Eviction by table, for stories, and the story of a fifo scheduler."""
+"""Eviction by table, for stories, and the stories of the schedulers that share."""
 
 from collections.abc import Mapping, Sequence
 from string import ascii_lowercase
@@ -7,9 +7,10 @@ from typing import Any
 from llamaswap.config.matrix import Matrix
 from llamaswap.config.matrix_compile import Finding, compile_matrix
 from llamaswap.config.names import ModelId
-from llamaswap.config.routing import FifoSettings
+from llamaswap.config.routing import BatchSettings, FifoSettings
+from llamaswap.schedule.batch import BatchScheduler
 from llamaswap.schedule.events import ModelRules
-from llamaswap.schedule.eviction import Decision, Evicted
+from llamaswap.schedule.eviction import Decision, Evicted, OneAtATime
 from llamaswap.schedule.fifo import FifoScheduler
 from tests.schedule.story import Story
 
@@ -72,6 +73,22 @@ class FifoStory(Story):
             settings=FifoSettings({ModelId(model): value for model, value in (priority or {}).items()}, max_wait),
         )
 
-    def all_arrive(self, models: str) -> list[Any]:
-        """Requests numbered from 1, one for each letter."""
-        return [order for ticket, model in enumerate(models, 1) for order in self.arrives(ticket, model)]
+
+class BatchStory(Story):
+    """A story of batch. Models evict each other unless *eviction* says something else."""
+
+    def __init__(
+        self,
+        *residents: str,
+        eviction: Any = None,
+        max_overtakes: int = 8,
+        max_wait: float = 60.0,
+        parallel: Mapping[str, int] | None = None,
+    ) -> None:
+        super().__init__(
+            *residents,
+            rules={model: ModelRules(parallel=places) for model, places in (parallel or {}).items()},
+            make=BatchScheduler,
+            eviction=OneAtATime() if eviction is None else eviction,
+            settings=BatchSettings(max_overtakes, max_wait),
+        )

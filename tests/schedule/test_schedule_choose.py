@@ -1,10 +1,18 @@
 """The configuration's word decides which scheduler there is, with which settings."""
 
-from llamaswap.config.routing import FifoSettings, GroupConfig, RoutingConfig, SchedulerConfig, SerialSettings
+from llamaswap.config.routing import (
+    BatchSettings,
+    FifoSettings,
+    GroupConfig,
+    RoutingConfig,
+    SchedulerConfig,
+    SerialSettings,
+)
 from llamaswap.config.schema import Config, ModelConfig, ModelId
+from llamaswap.schedule.batch import BatchScheduler
 from llamaswap.schedule.choose import rules_for, scheduler_for
-from llamaswap.schedule.commands import Start
-from llamaswap.schedule.events import Arrived, Life, ModelRules, Ticket
+from llamaswap.schedule.commands import Grant, Start, Stop
+from llamaswap.schedule.events import Arrived, Left, Life, ModelRules, Started, Ticket
 from llamaswap.schedule.fifo import FifoScheduler
 from llamaswap.schedule.serial import SerialScheduler
 
@@ -29,6 +37,17 @@ def test_fifo_gets_its_settings_and_the_groups() -> None:
     assert (scheduler.priority(A), scheduler.priority(B)) == (7, 0)
     assert scheduler.handle(Arrived(Ticket(1), A), 0.0) == [Start(A, Life(1))]
     assert scheduler.handle(Arrived(Ticket(2), B), 0.0) == []  # both are in the implicit group
+
+
+def test_batch_gets_its_settings_and_the_groups() -> None:
+    scheduler = scheduler_for(config(use="batch", batch=BatchSettings(max_overtakes=1)))
+    assert isinstance(scheduler, BatchScheduler)
+    assert scheduler.handle(Arrived(Ticket(1), A), 0.0) == [Start(A, Life(1))]
+    assert scheduler.handle(Started(A, Life(1)), 0.0) == [Grant(Ticket(1), A, Life(1))]
+    for ticket, model in enumerate((B, A, A), 2):
+        assert scheduler.handle(Arrived(Ticket(ticket), model), 0.0) == []
+    assert scheduler.handle(Left(Ticket(1)), 0.0) == [Grant(Ticket(3), A, Life(1))]
+    assert scheduler.handle(Left(Ticket(3)), 0.0) == [Stop(A, Life(1), 10.0)]
 
 
 def test_the_scheduler_gets_its_settings() -> None:
