@@ -1,5 +1,6 @@
 """Every key there is, with its type, default and meaning: the one place from which everything else is derived."""
 
+from llamaswap.config.regexes import DEFAULT_PATTERN
 from llamaswap.config.shapes import (
     Anything,
     Duration,
@@ -102,7 +103,7 @@ ROOT = Section(
             Section(
                 {
                     "ignorePaths": Key(
-                        Texts(patterns=True),
+                        Texts((DEFAULT_PATTERN,), patterns=True),
                         doc="Paths below /upstream that are not logged, as RE2 expressions.",
                         note=_LATER,
                     )
