@@ -1,5 +1,6 @@
 """One folder's model files: parts joined, projectors given to their models, the rest passed over with a reason."""
 
+import os
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -83,7 +84,8 @@ def read_file(path: Path) -> tuple[Header, int]:
     except OSError as error:
         raise UnusableError(f"cannot be read: {error.strerror or error}") from None
     if size < 0:
-        raise UnusableError("is a link to nothing" if path.is_symlink() and not path.exists() else "is no file")
+        there = "is no file" if os.path.lexists(path) else "does not exist"
+        raise UnusableError("is a link to nothing" if path.is_symlink() and not path.exists() else there)
     header = read_header(path)
     if header.ends_at > size:
         raise UnusableError(f"is cut off: {size} of {header.ends_at} bytes are there")

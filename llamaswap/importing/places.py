@@ -31,7 +31,8 @@ def well_known(environ: Mapping[str, str], home: Path) -> list[WellKnown]:
 
 def source_of(path: Path, environ: Mapping[str, str], home: Path) -> tuple[Path, str]:
     """The folder to search for a *path* that somebody names, and whose it is: ``~/.ollama`` means its models."""
-    known = {place.path.resolve(): place.source for place in well_known(environ, home)}
+    programs = (place for place in well_known(environ, home) if place.source != "folder")
+    known = {place.path.resolve(): place.source for place in programs}
     for below in ("", "hub", "models"):
         if source := known.get((path / below).resolve()):
             return path / below, source

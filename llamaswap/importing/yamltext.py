@@ -9,7 +9,8 @@ from collections.abc import Sequence
 
 from llamaswap.importing.entries import Entry
 
-_SAFE_WORD = re.compile(r"[A-Za-z0-9_@%+=:,./-]+")
+_SAFE_WORD = re.compile(r"[A-Za-z0-9_@+=:,./-]+")
+_TAKEN_APART = re.compile(r"[${%]")
 #: Several words that are a text to every reader of YAML without quotes.
 _PLAIN = re.compile(r"[A-Za-z/][\w./@+-]*( [\w./${}@+-]+)+", re.ASCII)
 #: Characters that YAML does not take as they are, those that end lines for it, and the ones that turn text around.
@@ -56,11 +57,11 @@ def word(text: str) -> str:
     """*text* as one word of a command, whatever is in it.
 
     A line break stands between quotes of its own, since the splitter looks at the ends of lines before it looks at
-    quotes; so does the brace behind a dollar.
+    quotes; and quotes behind them keep dollars, braces and per cents from looking like references, good or bad ones.
     """
     if _SAFE_WORD.fullmatch(text):
         return text
-    return "'" + text.replace("'", "'\"'\"'").replace("${", "$''{").replace("\n", "''\n''") + "'"
+    return "'" + _TAKEN_APART.sub(r"\g<0>''", text.replace("'", "'\"'\"'")).replace("\n", "''\n''") + "'"
 
 
 def quoted(text: str) -> str:

@@ -1,0 +1,38 @@
+"""From a model file to an answer: import it, start the daemon on the result, ask."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from llamaswap import cli
+from llamaswap.embedded.model import FILE, cached_model, is_complete
+from tests.e2e.running import Daemon, free_ports
+
+pytestmark = [pytest.mark.e2e, pytest.mark.embedded]
+
+
+def test_what_import_writes_really_serves(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    path = cached_model()
+    if not is_complete(path):
+        pytest.fail(f"no model at {path}: scripts/test fetches it, or python -m llamaswap.embedded.fetch")
+    models, output = tmp_path / "my 'models' ${PORT}", tmp_path / "new.yaml"
+    models.mkdir()
+    (models / FILE).symlink_to(path)
+    words = ["import", str(models), "-o", str(output), "--server", "embedded", "--ctx", "2048"]
+    assert cli.main(words) == 0, capfd.readouterr().err
+    (tmp_path / "daemon").mkdir()
+    daemon = Daemon(tmp_path / "daemon", {})
+    # The ports alone are ours: other daemons may be under test on this machine.
+    daemon.config_file.write_text(f"{output.read_text()}\nstartPort: {free_ports()}\n")
+    question = {
+        "model": "SmolLM2-135M-Instruct",
+        "messages": [{"role": "user", "content": "Say hello."}],
+        "max_tokens": 8,
+    }
+    with daemon:
+        answer = daemon.request("POST", "/v1/chat/completions", json.dumps(question).encode())
+        assert answer.status == 200, answer.text
+        assert answer.json()["choices"][0]["message"]["content"]
+        assert answer.json()["model"] == "SmolLM2-135M-Instruct.Q4_1"
+        assert daemon.running() == [("SmolLM2-135M-Instruct.Q4_1", "ready")]
