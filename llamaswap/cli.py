@@ -80,6 +80,13 @@ def _serve(flags: Flags) -> int:
     def read() -> Loaded:
         return load(sources(config, config_dir), os.environ, strict=flags.strict)
 
+    watched = partial(sources, config, config_dir) if flags.watch_config else None
+    in_force = None
+    if watched is not None:
+        from llamaswap.watch import look  # noqa: PLC0415
+
+        in_force = look(watched)  # before it is loaded, so that no change falls between the two
+
     loaded = read()
     tls = _tls(flags)
 
@@ -95,8 +102,7 @@ def _serve(flags: Flags) -> int:
     except RuntimeDirError as error:
         raise ConfigError(str(error)) from error
     sockets = bind(flags.listen or None, tls=tls is not None)
-    watched = partial(sources, config, config_dir) if flags.watch_config else None
-    options = Options(sockets, tls, directory, read, watched, VersionInfo(__version__))
+    options = Options(sockets, tls, directory, read, watched, VersionInfo(__version__), in_force)
 
     async def run() -> None:
         await Daemon(options, loaded).run()

@@ -39,6 +39,7 @@ from llamaswap.models.supervisor import ModelLife
 from llamaswap.proxy.handler import ModelHandler
 from llamaswap.schedule.choose import scheduler_for
 from llamaswap.schedule.events import Event, Life
+from llamaswap.stillness import Seen
 from llamaswap.telemetry.logs import LogHub
 from llamaswap.watch import watch
 
@@ -57,6 +58,7 @@ class Options:
     Attributes:
         reload: Reads the configuration again; raises `ConfigError`.
         watched: The files to watch for a reload, or None not to.
+        in_force: What they contained before they were loaded; changes since then count.
     """
 
     sockets: list[socket.socket]
@@ -65,6 +67,7 @@ class Options:
     reload: Callable[[], Loaded]
     watched: Callable[[], list[Path]] | None
     version: VersionInfo
+    in_force: Seen = None
 
 
 class Daemon:
@@ -106,7 +109,7 @@ class Daemon:
             services.start_soon(self._control.run, self._stopping)
             services.start_soon(self._preload)
             if self._options.watched is not None:
-                services.start_soon(watch, self._options.watched, self._reload)
+                services.start_soon(watch, self._options.watched, self._reload, self._options.in_force)
             await self._shut_down()
             services.cancel_scope.cancel("drained")
 

@@ -1,0 +1,32 @@
+"""A daemon that watches its configuration."""
+
+import time
+
+import pytest
+
+from tests.e2e.conftest import StartDaemon
+from tests.e2e.running import fake
+
+#: Promised from the last write to what it says being in force.
+PROMISED_S = 5
+
+pytestmark = pytest.mark.e2e
+
+
+def test_what_is_saved_is_in_force_within_seconds(daemon: StartDaemon) -> None:
+    """From the moment it says that it listens; a bad file changes nothing; the last of several saves wins."""
+    running = daemon({"a": fake("a")}, "-watch-config")
+    running.configure({"models": {"a": fake("a"), "b": fake("b")}})
+    running.log.wait("reload: done models=2", PROMISED_S)
+    assert running.chat("b").status == 200
+    pid = running.model_pid("b")
+
+    running.config_file.write_text("models: [")
+    running.log.wait("reload: the configuration is unchanged", PROMISED_S)
+    for names in ("a", "abc", "abcde", "abcd"):
+        running.configure({"models": {name: fake(name) for name in names}})
+    saved = time.monotonic()
+    running.log.wait("reload: done models=4", PROMISED_S)
+    assert time.monotonic() - saved < PROMISED_S
+    assert running.model_pid("b") == pid
+    assert "reload: done models=5" not in str(running.log)
