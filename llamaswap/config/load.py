@@ -5,8 +5,8 @@ The steps, each in a module of its own: choose and read the files (`sources`), s
 (`expand`), look for unknown keys (`keys`), read typed values (`decode`), compare them (`checks`).
 """
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from llamaswap.config.assemble.root import build
@@ -21,19 +21,30 @@ from llamaswap.config.schema import Config
 from llamaswap.config.sources import decoded, read, sources
 from llamaswap.config.table import TOP_LEVEL
 from llamaswap.config.tree import TreeBuilder
+from llamaswap.config.written import Written
 from llamaswap.config.yaml import compose
+from llamaswap.errors import ConfigError
 
-__all__ = ["Loaded", "PortsInUse", "load", "load_text", "sources"]
+__all__ = ["Examined", "Loaded", "PortsInUse", "examine", "load", "load_text", "sources"]
 
 _NO_PORTS = PortsInUse()
 
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """A configuration that can be used, and what somebody should look at nevertheless."""
+    """A configuration that can be used, and what somebody should look at nevertheless. `written` is what it is from."""
 
     config: Config
     warnings: tuple[Problem, ...]
+    written: Written = field(default=Written(), repr=False, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Examined:
+    """All that the loader has to say: its errors and warnings, and the configuration if there is no error."""
+
+    problems: tuple[Problem, ...]
+    loaded: Loaded | None
 
 
 def load(
@@ -50,6 +61,23 @@ def load(
     """
     problems = Problems(strict=strict)
     return _load([read(path, problems) for path in files], environ, problems, in_use)
+
+
+def examine(
+    files: Sequence[Path],
+    environ: Mapping[str, str],
+    *,
+    strict: bool = False,
+    read: Callable[[Path, Problems], Source | None] = read,
+) -> Examined:
+    """As `load`, but what is wrong is the answer. *read* takes the text from wherever the names of *files* mean."""
+    problems = Problems(strict=strict)
+    try:
+        loaded = _load([read(path, problems) for path in files], environ, problems, _NO_PORTS)
+    except ConfigError as error:
+        errors = (problem for problem in error.problems if isinstance(problem, Problem))
+        return Examined((*errors, *problems.warnings()), None)
+    return Examined(loaded.warnings, loaded)
 
 
 def load_text(
@@ -83,7 +111,7 @@ def _load(texts: Iterable[Source | None], environ: Mapping[str, str], problems: 
     check_keys(document.root, problems)
     config = build(document, problems)
     problems.raise_errors()
-    return Loaded(config, problems.warnings())
+    return Loaded(config, problems.warnings(), Written(document.root))
 
 
 def _tree(source: Source, environ: Mapping[str, str], problems: Problems) -> Map:

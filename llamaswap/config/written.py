@@ -1,0 +1,63 @@
+"""What the files say, path by path: where a value stands, and whether somebody wrote it or it is a default. Pure."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from llamaswap.config.nodes import List, Map, Node, Scalar, is_null
+from llamaswap.config.place import Mark
+from llamaswap.config.problems import KeyPath
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """The merged files with macros and ports filled in. Without *root* nothing is written."""
+
+    root: Map | None = None
+
+    def given(self, path: KeyPath) -> bool:
+        """Whether there is a value at *path*, and not a null."""
+        return not is_null(self._node(path))
+
+    def mark(self, path: KeyPath) -> Mark | None:
+        """Where the value of *path* stands, or the nearest thing that holds it; None if there is no file."""
+        return next((node.mark for node in self._nodes_above(path)), None)
+
+    def key_mark(self, path: KeyPath) -> Mark | None:
+        """Where the key of *path* itself stands; as `mark` if it is none."""
+        above = self._node(path[:-1])
+        entry = above.entries.get(str(path[-1])) if isinstance(above, Map) and path else None
+        return entry.key if entry else self.mark(path)
+
+    def text(self, path: KeyPath) -> str | None:
+        """The text at *path*, if it is one."""
+        node = self._node(path)
+        return node.value if isinstance(node, Scalar) and isinstance(node.value, str) else None
+
+    def keys(self, path: KeyPath) -> list[str]:
+        """The keys of the mapping at *path*."""
+        node = self._node(path)
+        return list(node.entries) if isinstance(node, Map) else []
+
+    def items(self, path: KeyPath) -> Iterator[tuple[KeyPath, str]]:
+        """Each text of the list at *path*, with its own path."""
+        node = self._node(path)
+        for n, item in enumerate(node.items if isinstance(node, List) else ()):
+            if isinstance(item, Scalar) and isinstance(item.value, str):
+                yield (*path, n), item.value
+
+    def _nodes_above(self, path: KeyPath) -> Iterator[Node]:
+        for end in range(len(path), -1, -1):
+            node = self._node(path[:end])
+            if node is not None:
+                yield node
+
+    def _node(self, path: KeyPath) -> Node | None:
+        node: Node | None = self.root
+        for step in path:
+            if isinstance(node, Map) and isinstance(step, str):
+                node = node.get(step)
+            elif isinstance(node, List) and isinstance(step, int) and step < len(node.items):
+                node = node.items[step]
+            else:
+                return None
+        return node
