@@ -33,7 +33,7 @@ class Unit:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where files are. `owner` are names that tell equal files apart, best first; `called` names a nameless one."""
+    """Where files are. `owner` are names to tell equal files apart, short ones first; `called` names a nameless one."""
 
     source: str
     owner: tuple[str, ...] = ()
@@ -134,12 +134,12 @@ def _unit(files: Sequence[Path], harvest: Harvest) -> Unit | None:
 
 
 def _candidate(model: Unit, place: Place) -> Candidate:
-    words = f"{model.stem} {place.called}"
+    ids = ids_of(model.stem, place.owner, place.called, model.header)
     return Candidate(
         path=model.path,
-        ids=ids_of(model.stem, place.owner, place.called, model.header),
+        ids=ids,
         source=place.source,
-        kind=kind_of(model.header, words, split=model.split),
+        kind=kind_of(model.header, f"{model.stem} {ids[0]}", split=model.split),
         header=replace(model.header, quantisation=spelled(model.stem, model.header)),
         size_bytes=model.size_bytes,
         title=title_of(model.stem, model.header),

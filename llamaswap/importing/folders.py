@@ -9,7 +9,7 @@ from llamaswap.importing.files import Place, gather, is_model_file, is_partial
 from llamaswap.importing.found import Harvest, Progress, is_folder
 
 #: Folders in which nobody keeps models, and many files.
-_NEVER = {".git", "node_modules", ".venv", "__pycache__", "proc", "sys"}
+_NEVER = {".git", ".Trash", "Trash", "node_modules", ".venv", "__pycache__", "proc", "sys"}
 
 
 def search(root: Path, source: str, harvest: Harvest, progress: Progress) -> None:
@@ -19,14 +19,11 @@ def search(root: Path, source: str, harvest: Harvest, progress: Progress) -> Non
     """
     for folder, names in _walk(root, harvest):
         progress(folder)
-        if huggingface.is_store(folder):
-            names.clear()
-            huggingface.search(folder, harvest, progress)
-        elif ollama.is_store(folder):
-            names.clear()
-            ollama.search(folder, harvest, progress)
-        else:
-            _add(folder, root, source, harvest)
+        for store in (huggingface, ollama):
+            if store.is_store(folder):
+                store.search(folder, harvest, progress)
+                names[:] = [name for name in names if not store.owns(folder, name)]
+        _add(folder, root, source, harvest)
 
 
 def _add(folder: Path, root: Path, source: str, harvest: Harvest) -> None:
@@ -41,16 +38,16 @@ def _add(folder: Path, root: Path, source: str, harvest: Harvest) -> None:
 
 
 def _place(folder: Path, root: Path, source: str) -> Place:
-    """LM Studio's folders are publisher/repository; in others the nearest folder comes first."""
-    around = [*reversed(folder.relative_to(root).parts), root.name]
-    called = around[0]
-    if source == "LM Studio" and len(around) > 2:
-        return Place(source, (around[1], around[0]), called)
-    return Place(source, tuple(around), called)
+    """LM Studio's folders are publisher/repository; in others the nearest folder says most."""
+    inside = folder.relative_to(root).parts
+    if source == "LM Studio" and len(inside) == 2:
+        return Place(source, (inside[0], "/".join(inside)), inside[1])
+    around = (root.name, *inside)
+    return Place(source, tuple("/".join(around[-n:]) for n in range(1, len(around) + 1)), around[-1])
 
 
 def _walk(root: Path, harvest: Harvest) -> Iterator[tuple[Path, list[str]]]:
-    """Each folder once, in order; whoever empties the list it comes with keeps us out of those below."""
+    """Each folder once, in order; what is taken out of the list that comes with it is not walked."""
     seen: set[tuple[int, int]] = set()
 
     def unreadable(error: OSError) -> None:

@@ -18,6 +18,11 @@ def is_store(folder: Path) -> bool:
     return _is_repository(folder) or any(True for _ in _repositories(folder))
 
 
+def owns(store: Path, name: str) -> bool:
+    """Whether the folder *name* in *store* is searched by `search`; people keep other things beside."""
+    return _is_repository(store) or name.startswith(_PREFIX)
+
+
 def search(folder: Path, harvest: Harvest, progress: Progress) -> None:
     """Add the models of the cache, or of the one repository, *folder*."""
     for repository in [folder] if _is_repository(folder) else sorted(_repositories(folder)):
@@ -47,7 +52,7 @@ def _add(repository: Path, harvest: Harvest) -> None:
             if is_model_file(path) and not is_folder(path):
                 files.setdefault(str(path.relative_to(snapshot)), path)
     if files:
-        gather(files.values(), Place("Hugging Face", (*owner, name), name), harvest)
+        gather(files.values(), Place("Hugging Face", (*owner[:1], "/".join((*owner, name))), name), harvest)
     # A repository's unfinished files have no names yet, and may be of other kinds where no model was asked for.
     if unfinished := sorted((repository / "blobs").glob("*.incomplete")):
         what = "a download" if len(unfinished) == 1 else f"{len(unfinished)} downloads"

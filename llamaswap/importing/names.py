@@ -32,13 +32,7 @@ def ids_of(stem: str, owner: Sequence[str], called: str, header: Header) -> tupl
         named = called or header.name or stem
         stem = "-".join(part for part in (named, spelled(stem, header)) if part)
     first = identifier(stem) or "model"
-    longer = first
-    candidates = [first]
-    for name in owner:
-        if part := identifier(name):
-            longer = f"{part}/{longer}"
-            candidates.append(longer)
-    return tuple(candidates)
+    return (first, *(f"{prefix}/{first}" for name in owner if (prefix := identifier(name))))
 
 
 def identifier(text: str) -> str:

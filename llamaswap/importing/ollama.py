@@ -33,6 +33,11 @@ def is_store(folder: Path) -> bool:
     return is_folder(folder / "manifests") and is_folder(folder / "blobs")
 
 
+def owns(store: Path, name: str) -> bool:
+    """Whether the folder *name* in *store* is searched by `search`."""
+    return is_store(store) and name in ("manifests", "blobs")
+
+
 def search(folder: Path, harvest: Harvest, progress: Progress) -> None:
     """Add the models of the store *folder*."""
     for manifest in _manifests(folder / "manifests", harvest):
@@ -47,6 +52,7 @@ def search(folder: Path, harvest: Harvest, progress: Progress) -> None:
 
 def _manifests(root: Path, harvest: Harvest) -> Iterator[Path]:
     try:
+        next(root.iterdir(), None)  # unlike this, a pattern is silent about what may not be read
         paths = sorted(root.glob("*/*/*/*"))
     except OSError as error:
         harvest.skip(root, f"cannot be read: {error.strerror or error}")

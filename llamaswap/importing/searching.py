@@ -53,7 +53,7 @@ def _without_repeats(harvest: Harvest) -> Harvest:
     first: dict[object, int] = {}
     result = Harvest(skipped=harvest.skipped)
     preset_files = {_identity(c.path): c.ids[0] for c in harvest.candidates if c.source == "preset" and c.path}
-    for candidate in harvest.candidates:
+    for candidate in sorted(harvest.candidates, key=_has_no_text):
         identity = _identity(candidate.path)
         if candidate.path and candidate.source != "preset" and identity in preset_files:
             result.skip(candidate.path, f"is served as {preset_files[identity]}, by a preset")
@@ -73,6 +73,11 @@ def _merge(harvest: Harvest, index: int, repeat: Candidate) -> None:
     harvest.candidates[index] = replace(kept, aliases=tuple(dict.fromkeys(names)))
     if repeat.path and repeat.path != kept.path:
         harvest.skip(repeat.path, f"is the same file as {kept.path}")
+
+
+def _has_no_text(candidate: Candidate) -> bool:
+    """Its path cannot stand in a configuration: another one for the same file is better."""
+    return any(0xD800 <= ord(c) < 0xE000 for c in str(candidate.path))
 
 
 def _identity(path: Path | None) -> object:

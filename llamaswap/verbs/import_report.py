@@ -58,11 +58,19 @@ def _models(entries: tuple[Entry, ...]) -> Any:
             _text(entry.id),
             candidate.kind + (" + images" if candidate.projector else ""),
             _text(what or "-"),
-            str(entry.context or "its own"),
+            _context(entry),
             size(candidate.size_bytes),
             candidate.source,
         )
     return table
+
+
+def _context(entry: Entry) -> str:
+    """Tokens that it gets, and of how many that it was trained on."""
+    trained = entry.candidate.header.context
+    if not entry.context:
+        return "its own"
+    return f"{entry.context} of {trained}" if entry.context < trained else str(entry.context)
 
 
 def _skipped(skipped: tuple[Skipped, ...]) -> Any:

@@ -2,6 +2,7 @@
 
 import argparse
 import importlib.util
+import io
 import os
 import shutil
 import sys
@@ -31,6 +32,9 @@ def main(argv: list[str]) -> int:
         arguments = parser().parse_args(argv)
     except SystemExit as done:  # argparse has said what is wrong, or printed the help
         return done.code if isinstance(done.code, int) else UsageError.code
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # files may have names that the terminal's encoding lacks
     try:
         run_import(arguments)
         sys.stdout.flush()
@@ -108,7 +112,8 @@ def run_import(arguments: argparse.Namespace) -> None:
     if not result.entries:
         raise VerbError("no model was found, so nothing is written")
     if to_stdout:
-        sys.stdout.write(result.text)
+        sys.stdout.flush()
+        sys.stdout.buffer.write(result.text.encode())  # a configuration is UTF-8, whatever the terminal is
     elif output:
         _write(output, result, arguments)
 
@@ -154,7 +159,8 @@ def _server(chosen: str | None) -> list[str]:
     if not shutil.which(program):
         hint = "" if chosen else "; or install the embedded one: pip install 'llamaswap[embedded]'"
         print(harmless(f"note: {program} is not in PATH; models will not start without it{hint}"), file=sys.stderr)
-    return [program]
+    # The daemon may be started somewhere else than this was.
+    return [str(Path(program).absolute()) if "/" in program else program]
 
 
 def _write(output: Path, result: Result, arguments: argparse.Namespace) -> None:

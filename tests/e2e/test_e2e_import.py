@@ -1,6 +1,7 @@
 """From a model file to an answer: import it, start the daemon on the result, ask."""
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -19,7 +20,10 @@ def test_what_import_writes_really_serves(tmp_path: Path, capfd: pytest.CaptureF
     models, output = tmp_path / "my 'models' ${PORT}", tmp_path / "new.yaml"
     models.mkdir()
     (models / FILE).symlink_to(path)
-    words = ["import", str(models), "-o", str(output), "--server", "embedded", "--ctx", "2048"]
+    preset = tmp_path / "presets.ini"
+    shutil.copy(path, tmp_path / "v.gguf")
+    preset.write_text("[*]\nthreads = 1\n[vectors]\nmodel = v.gguf\nembeddings = true\npooling = mean\n")
+    words = ["import", str(models), str(preset), "-o", str(output), "--server", "embedded", "--ctx", "2048"]
     assert cli.main(words) == 0, capfd.readouterr().err
     (tmp_path / "daemon").mkdir()
     daemon = Daemon(tmp_path / "daemon", {})
@@ -35,4 +39,7 @@ def test_what_import_writes_really_serves(tmp_path: Path, capfd: pytest.CaptureF
         assert answer.status == 200, answer.text
         assert answer.json()["choices"][0]["message"]["content"]
         assert answer.json()["model"] == "SmolLM2-135M-Instruct.Q4_1"
-        assert daemon.running() == [("SmolLM2-135M-Instruct.Q4_1", "ready")]
+        body = json.dumps({"model": "vectors", "input": "hello"}).encode()
+        vectors = daemon.request("POST", "/v1/embeddings", body)
+        assert len(vectors.json()["data"][0]["embedding"]) == 576
+        assert daemon.running() == [("vectors", "ready")]

@@ -29,6 +29,14 @@ def test_a_folder(tmp_path: Path) -> None:
     llama = by_id(harvest)["Llama-3.2-1B-Instruct-Q4_K_M"]
     assert (llama.title, llama.header.quantisation, llama.header.context) == ("Llama 3.2", "Q4_K_M", 131072)
     assert harvest.skipped == []
+    assert by_id(harvest)["nomic-embed-text-v1.5.Q8_0"].ids[1:3] == (
+        "er/nomic-embed-text-v1.5.Q8_0", "deep/er/nomic-embed-text-v1.5.Q8_0",
+    )  # fmt: skip
+
+
+def test_a_folders_name_does_not_make_an_embedding_model(tmp_path: Path) -> None:
+    write_model(tmp_path / "embedding/reranker/Llama-Q4_0.gguf")
+    assert [candidate.kind for candidate in found(tmp_path).candidates] == ["chat"]
 
 
 def test_parts_are_one_model(tmp_path: Path) -> None:
@@ -142,10 +150,24 @@ def test_a_hugging_face_cache(tmp_path: Path) -> None:
         assert reasons(harvest) == {"0123.incomplete": "is a download of someone/big not finished"}
 
 
+def test_what_lies_beside_stores_is_found_too(tmp_path: Path) -> None:
+    model = write_model(tmp_path / "x-Q4_0.gguf")
+    write_model(tmp_path / "deep/y-Q4_0.gguf", general__name="y")
+    hugging_face(tmp_path, "a/b", {"z-Q4_0.gguf": write_model(tmp_path / "z", general__name="z")})
+    ollama(tmp_path, "registry.ollama.ai/library/o/1b", {"model": model.read_bytes() + b"\0"})
+    assert set(by_id(found(tmp_path))) == {"x-Q4_0", "y-Q4_0", "z-Q4_0", "o:1b"}
+
+
+def test_of_two_names_for_a_file_the_one_that_is_text_is_taken(tmp_path: Path) -> None:
+    model = write_model(tmp_path / "ok.gguf")
+    os.link(model, os.fsencode(tmp_path) + b"/bad\xff.gguf")
+    assert [candidate.path for candidate in found(tmp_path).candidates] == [model]
+
+
 def test_one_repository_of_the_cache(tmp_path: Path) -> None:
     snapshot = hugging_face(tmp_path, "a/b", {"x-Q4_0.gguf": write_model(tmp_path / "m")})
     (candidate,) = found(snapshot.parents[1]).candidates
-    assert candidate.ids == ("x-Q4_0", "a/x-Q4_0", "b/a/x-Q4_0")
+    assert candidate.ids == ("x-Q4_0", "a/x-Q4_0", "a/b/x-Q4_0")
     (snapshot / "x-Q4_0.gguf").resolve().unlink()
     assert reasons(found(tmp_path / "models--a--b")) == {"x-Q4_0.gguf": "is a link to nothing"}
 

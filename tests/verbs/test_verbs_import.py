@@ -165,5 +165,16 @@ def test_a_terminal_sees_progress_and_a_reader_that_leaves_no_traceback(home: Pa
     assert b"Traceback" not in left.stderr
 
 
+@pytest.mark.processes
+def test_a_terminal_that_lacks_the_letters(home: Path) -> None:
+    write_model(home / "models/日本.gguf")
+    command = [sys.executable, "-m", "llamaswap", "import", str(home), "--dry-run"]
+    environ = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2]), "PYTHONIOENCODING": "latin-1"}
+    shown = subprocess.run(command, capture_output=True, env=environ, timeout=60, check=True)
+    assert b"?? " in shown.stdout
+    written = subprocess.run([*command[:-1], "-o", "-"], capture_output=True, env=environ, timeout=60, check=True)
+    assert "日本.gguf" in written.stdout.decode()
+
+
 def test_sizes() -> None:
     assert [size(n) for n in (0, 999, 98_362_432, 4_400_000_000)] == ["-", "999 B", "98.4 MB", "4.4 GB"]
