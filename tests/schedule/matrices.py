@@ -190,6 +190,21 @@ def agrees(case: Case, choice: Choice, whole: set[State], seed: int) -> None:
     assert (choice.set_name, kept, choice.cost) == by_the_rules(case), story
 
 
+def check_hurried(seed: int) -> bool:
+    """A solver without time gives an answer that is allowed. True if there was a choice to make."""
+    case = random_case(random.Random(seed))
+    choice = solve(compiled(case), ModelId(case.target), [ModelId(model) for model in case.running], work=-1)
+    if case.target in case.running:
+        return False
+    whole, kept = combinations(case), frozenset(map(str, choice.state))
+    if not any(case.target in one for one in whole):
+        assert choice.set_name is None and kept == {case.target}, (seed, case, choice)
+        return False
+    assert case.target in kept, (seed, case, choice)
+    assert any(kept <= one for one in whole), (seed, case, choice)
+    return bool(case.running)
+
+
 def check_all(seeds: Iterable[int]) -> int:
     """How many were checked; raises AssertionError with the case that differs."""
     count = 0
