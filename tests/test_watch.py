@@ -89,7 +89,7 @@ def how(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     """Events alone, or polling alone: each must do by itself."""
     if request.param == "polling":
         without_events(monkeypatch)
-    monkeypatch.setattr(stillness, "POLL_S", 60.0 if request.param == "events" else 0.1)
+    monkeypatch.setattr(stillness, "POLL_S", 60.0 if request.param == "events" else 0.05)
     monkeypatch.setattr(stillness, "QUIET_S", 0.05)
     return str(request.param)
 
@@ -97,7 +97,7 @@ def how(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
 @pytest.fixture
 def polled_often(monkeypatch: pytest.MonkeyPatch) -> None:
     """Looks do not end, so that one can wait for some of them."""
-    monkeypatch.setattr(stillness, "POLL_S", 0.1)
+    monkeypatch.setattr(stillness, "POLL_S", 0.05)
     monkeypatch.setattr(stillness, "QUIET_S", 0.05)
 
 
@@ -167,14 +167,12 @@ SAVES = (
 )
 
 
-@pytest.mark.parametrize("kind", ["file", "directory"])
 @pytest.mark.parametrize("save", SAVES, ids=lambda save: save.__name__)
-async def test_a_save_is_told_once(how: str, save: Callable[[Path], None], kind: str, tmp_path: Path) -> None:
+async def test_a_save_is_told_once(how: str, save: Callable[[Path], None], tmp_path: Path) -> None:
+    """In a configuration directory, where locks and backups of editors lie beside it."""
     path = tmp_path / "config.yaml"
     path.write_text("one")
-    async with watching(
-        partial(sources, path, None) if kind == "file" else partial(sources, None, tmp_path)
-    ) as watched:
+    async with watching(partial(sources, None, tmp_path)) as watched:
         save(path)
         assert await watched.told() == "two"
         path.write_text("three")
@@ -356,16 +354,12 @@ def beside_another_file(path: Path) -> None:
 NO_CHANGES = (touched, rewritten, gone_for_good, replaced_by_its_equal, beside_another_file)
 
 
-@pytest.mark.parametrize("kind", ["file", "directory"])
+@pytest.mark.usefixtures("polled_often")
 @pytest.mark.parametrize("what", NO_CHANGES, ids=lambda what: what.__name__)
-async def test_what_is_no_change_is_not_told(
-    polled_often: None, what: Callable[[Path], None], kind: str, tmp_path: Path
-) -> None:
+async def test_what_is_no_change_is_not_told(what: Callable[[Path], None], tmp_path: Path) -> None:
     path = tmp_path / "config.yaml"
     path.write_text("one")
-    async with watching(
-        partial(sources, path, None) if kind == "file" else partial(sources, None, tmp_path)
-    ) as watched:
+    async with watching(partial(sources, None, tmp_path)) as watched:
         what(path)
         await watched.looks(4)
         assert watched.told_nothing()

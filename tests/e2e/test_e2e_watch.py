@@ -1,11 +1,12 @@
 """A daemon that watches its configuration."""
 
 import time
+from pathlib import Path
 
 import pytest
 
 from tests.e2e.conftest import StartDaemon
-from tests.e2e.running import fake
+from tests.e2e.running import Daemon, fake
 
 #: Promised from the last write to what it says being in force.
 PROMISED_S = 5
@@ -14,7 +15,7 @@ pytestmark = pytest.mark.e2e
 
 
 def test_what_is_saved_is_in_force_within_seconds(daemon: StartDaemon) -> None:
-    """From the moment it says that it listens; a bad file changes nothing; the last of several saves wins."""
+    """A bad file changes nothing; the last of several saves wins."""
     running = daemon({"a": fake("a")}, "-watch-config")
     running.configure({"models": {"a": fake("a"), "b": fake("b")}})
     running.log.wait("reload: done models=2", PROMISED_S)
@@ -30,3 +31,12 @@ def test_what_is_saved_is_in_force_within_seconds(daemon: StartDaemon) -> None:
     assert time.monotonic() - saved < PROMISED_S
     assert running.model_pid("b") == pid
     assert "reload: done models=5" not in str(running.log)
+
+
+def test_what_is_saved_between_loading_and_watching_counts(tmp_path: Path) -> None:
+    program = (str(Path(__file__).with_name("edited_meanwhile.py")),)
+    running = Daemon(tmp_path, {"models": {"a": fake("a"), "b": fake("b")}}, "-watch-config", program=program)
+    running.config_file.rename(tmp_path / "next.yaml")
+    running.configure({"models": {"a": fake("a")}})
+    with running:
+        running.log.wait("reload: done models=2", PROMISED_S)
