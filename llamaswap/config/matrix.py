@@ -12,10 +12,14 @@ __all__ = ["Matrix", "MatrixSet"]
 
 @dataclass(frozen=True, slots=True)
 class Matrix:
-    """The sets in solver order, and what it costs to evict a model (1 for those not listed)."""
+    """The sets in solver order, and what it costs to evict a model (1 for those not listed).
+
+    `variables` are names that the texts of sets use for models; two matrices that differ in them only mean the same.
+    """
 
     sets: tuple[MatrixSet, ...] = ()
     costs: Mapping[ModelId, int] = field(default_factory=lambda: MappingProxyType({}))
+    variables: Mapping[str, ModelId] = field(default_factory=lambda: MappingProxyType({}), compare=False)
     _by_name: Mapping[str, MatrixSet] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:

@@ -87,7 +87,7 @@ class _Compiler:
                 read[circle[0]].references[circle[1 % len(circle)]],
             )
         known = () if circles else tuple(_with_models(order, read, sets))
-        return Matrix(known, MappingProxyType(self._costs(costs)))
+        return Matrix(known, MappingProxyType(self._costs(costs)), MappingProxyType(self._variables))
 
     def _variable(self, name: str, value: str) -> ModelId:
         path = ("vars", name)
