@@ -1,7 +1,7 @@
 """Who is let in, what is recorded, and where."""
 
 from llamaswap.config.fields import Fields
-from llamaswap.config.regexes import PathPatterns, why_no_regex
+from llamaswap.config.regexes import MOST_PATTERNS, PathPatterns, why_no_regex
 from llamaswap.config.store_path import trimmed, why_no_store
 
 
@@ -22,14 +22,18 @@ def api_keys(root: Fields) -> tuple[str, ...]:
 
 def ignore_paths(upstream: Fields) -> PathPatterns:
     """``upstream.ignorePaths``; empty is the default."""
+    if not upstream.given("ignorePaths"):
+        return PathPatterns()
     items = upstream.texts("ignorePaths")
-    if upstream.given("ignorePaths") and not items:
+    if not items:
         what, remedy = (
             "an empty list means the built-in expression",
             "for none at all write one that never matches, ['$^a']",
         )
         upstream.warn("ignorePaths", what, remedy)
-    for item in items:
+    if len(items) > MOST_PATTERNS:
+        upstream.error("ignorePaths", f"more than {MOST_PATTERNS} expressions", "join them: (one|two|three)")
+    for item in items[:MOST_PATTERNS]:
         reason = why_no_regex(item.text)
         if reason:
             remedy = "write an RE2 expression: https://github.com/google/re2/wiki/Syntax"
