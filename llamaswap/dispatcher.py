@@ -12,18 +12,21 @@ import logging
 import math
 import os
 import signal
-from collections.abc import Callable, Iterator
+from collections import Counter, deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol, assert_never
+from urllib.parse import urlsplit
 
 import trio
 
+from llamaswap.config.plan import Alive, make_plan
 from llamaswap.config.schema import Config, ModelConfig, ModelId
 from llamaswap.errors import LlamaSwapError, ModelNotFoundError, NotReadyError
 from llamaswap.models.upstream import Upstream
 from llamaswap.refusals import error_for
-from llamaswap.schedule.choose import rules_for
+from llamaswap.schedule.choose import rules_for, scheduler_for
 from llamaswap.schedule.commands import Command, Grant, Reject, Start, Stop, Unloaded
 from llamaswap.schedule.events import (
     Arrived,
@@ -37,6 +40,7 @@ from llamaswap.schedule.events import (
     ShutdownAsked,
     Started,
     StartFailed,
+    StopFailed,
     Tick,
     Ticket,
     UnloadAsked,
@@ -61,6 +65,8 @@ class ModelProcess(Protocol):
 
 
 Spawn = Callable[[ModelConfig, Life, Callable[[Event], None]], ModelProcess]
+#: Told of a fact, its time, and the orders that follow from it. Neither raises nor blocks.
+Observer = Callable[[Event, float, list[Command]], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,23 +132,37 @@ class Lease:
 
 @dataclass(slots=True)
 class _Run:
-    """A life that has been started and has not reported its end."""
+    """A life that has been started and has not reported its end.
+
+    Attributes:
+        outdated: A reload has changed or removed its model; it takes no new requests.
+        holding: Around what it waits for before it begins.
+        gone: Set when nothing more will come of it, so that another may take its address.
+    """
 
     spec: ModelConfig
     process: ModelProcess
     upstream: Upstream
     since: float
     ready: bool = False
+    outdated: bool = False
+    holding: trio.CancelScope = field(default_factory=trio.CancelScope)
+    gone: trio.Event = field(default_factory=trio.Event)
 
 
 class Dispatcher:
-    """Owns the scheduler and the lives of the models. `run` must be running before anything else is called."""
+    """Owns the scheduler and the lives of the models. `run` must be running before anything else is called.
 
-    def __init__(self, config: Config, scheduler: Scheduler, spawn: Spawn) -> None:
+    Each of *observers* is told of every pass, after the scheduler has decided and before anything is carried out.
+    """
+
+    def __init__(self, config: Config, scheduler: Scheduler, spawn: Spawn, observers: Sequence[Observer] = ()) -> None:
         self._config = config
         self._scheduler = scheduler
         self._spawn = spawn
+        self._observers = tuple(observers)
         self._runs: dict[Life, _Run] = {}
+        self._coming: deque[tuple[Config, frozenset[ModelId]]] = deque()
         self._leases: dict[Ticket, Lease] = {}
         self._unloads: dict[Ask, tuple[trio.Event, list[ModelId]]] = {}
         self._next_ticket = 1
@@ -247,7 +267,10 @@ class Dispatcher:
             if log.isEnabledFor(logging.DEBUG):
                 log.debug(">> %s", event)
             self._note(event, now)
-            for order in self._scheduler.handle(event, now):
+            orders = self._scheduler.handle(event, now)
+            for observe in self._observers:
+                observe(event, now, orders)
+            for order in orders:
                 self._carry_out(order, now)
         except Exception as failure:  # raised by run(), which ends the daemon
             self._failure = failure
@@ -270,8 +293,13 @@ class Dispatcher:
                 run.ready, run.since = True, now
             case Dying(_, life) if run := self._runs.get(life):
                 run.since = now
+            case StopFailed(_, life) if run := self._runs.get(life):
+                run.gone.set()
+            case ConfigReplaced():
+                self._switch(*self._coming.popleft())
             case StartFailed(_, life) | Exited(_, life) if run := self._runs.pop(life, None):
                 run.upstream.close()
+                run.gone.set()
                 if not self._runs:
                     self._quiet.set()
             case _:
@@ -295,6 +323,7 @@ class Dispatcher:
                 if run := self._runs.get(life):
                     run.since = now
                     run.process.stop(grace)
+                    run.holding.cancel("stopped before it began")
             case Unloaded(ask, stuck):
                 done, names = self._unloads.pop(ask)
                 names.extend(stuck)
@@ -304,21 +333,43 @@ class Dispatcher:
 
     def _start(self, model: ModelId, life: Life, now: float) -> None:
         spec = self._config.models[model]
-        process = self._spawn(spec, life, self.post)
-        self._runs[life] = _Run(spec, process, Upstream.for_model(spec), now)
+        run = _Run(spec, self._spawn(spec, life, self.post), Upstream.for_model(spec), now)
+        before = [other for other in self._runs.values() if other.outdated and _port(other.spec) == _port(spec)]
+        self._runs[life] = run
         if self._quiet.is_set():
             self._quiet = trio.Event()
         assert self._lives is not None
-        self._lives.start_soon(process.run, name=f"model {model} (life {life})")
+        self._lives.start_soon(self._live, run, before, name=f"model {model} (life {life})")
+
+    @staticmethod
+    async def _live(run: _Run, before: Sequence[_Run]) -> None:
+        """Run it, once those that reloads have made it follow at the same port are gone."""
+        with run.holding:
+            for other in before:
+                await other.gone.wait()
+        await run.process.run()
 
     # -- configuration and shutdown ---------------------------------------------------------------------------------
 
-    def replace_config(self, config: Config) -> None:
-        """Let *config* hold from now on. Models whose start parameters are unchanged keep their process."""
-        old, new = self._config.models, config.models
-        changed = frozenset(m for m in old if m in new and _launch(old[m]) != _launch(new[m]))
+    def replace_config(self, config: Config, outdated: frozenset[ModelId] | None = None) -> None:
+        """Let *config* hold from now on, as planned: the processes of *outdated* models cannot go on.
+
+        By default those are the ones that `make_plan` finds.
+        """
+        if outdated is None:
+            outdated = make_plan(self._config, config).outdated
+        self._coming.append((config, outdated))
+        self.post(ConfigReplaced({m: rules_for(c) for m, c in config.models.items()}, outdated))
+
+    def _switch(self, config: Config, outdated: frozenset[ModelId]) -> None:
+        """At the very moment at which the scheduler hears of it: what it orders before is meant for the old models."""
+        if config.routing != self._config.routing:
+            scheduler = scheduler_for(config)
+            scheduler.take_over(self._scheduler)
+            self._scheduler = scheduler
         self._config = config
-        self.post(ConfigReplaced({m: rules_for(c) for m, c in config.models.items()}, changed))
+        for run in self._runs.values():
+            run.outdated = run.outdated or run.spec.id in outdated or run.spec.id not in config.models
 
     def kill_now(self) -> None:
         """SIGKILL to every model's process group: the last resort of a daemon that must end at once."""
@@ -349,6 +400,17 @@ class Dispatcher:
             shown.append(RunningModel(resident.model, state, pid, since, resident.in_flight, idle))
         return sorted(shown, key=lambda r: r.model)
 
+    def alive_models(self) -> list[Alive]:
+        """Every life of which something may live, those too that no configuration names any more."""
+        serving = {resident.life: resident.in_flight for resident in self._scheduler.residents()}
+        return [
+            Alive(run.spec.id, run.spec.port, serving.get(life, 0), run.outdated) for life, run in self._runs.items()
+        ]
+
+    def waiting_counts(self) -> Mapping[ModelId, int]:
+        """How many requests wait for each model."""
+        return Counter(waiting.model for waiting in self._scheduler.waiting())
+
     def state(self, model: ModelId) -> str:
         """`stopped`, `starting`, `ready` or `stopping`: for display, never to decide upon."""
         return next((r.state for r in self._scheduler.residents() if r.model == model), "stopped")
@@ -362,6 +424,8 @@ class Dispatcher:
         ]
 
 
-def _launch(spec: ModelConfig) -> tuple[object, ...]:
-    """What a running process has been started with; a change of anything else leaves it alone."""
-    return spec.argv, spec.cmd_stop, spec.env, spec.proxy, spec.check_endpoint
+def _port(spec: ModelConfig) -> int | None:
+    try:
+        return urlsplit(spec.proxy).port
+    except ValueError:
+        return None

@@ -8,7 +8,8 @@ Fields of facts and orders are written by the names they have in `events` and `c
 Pure functions over text: who writes the lines where, and for how long, is not decided here.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import fields, replace
 from typing import Any, NamedTuple, get_args
 
 import msgspec
@@ -154,49 +155,43 @@ def state_text(machine: Scheduler) -> bytes:
 
 def orders_text(commands: Iterable[Command]) -> bytes:
     """*commands* as in a line; the same commands always give the same text."""
-    return _clean(_encode, [{type(command).__name__: command} for command in commands])
+    try:
+        return _encoder.encode(_tags(commands))
+    except UnicodeEncodeError:
+        return _encoder.encode(_tags([_clean(command) for command in commands]))
 
 
 def entry_text(entry: Entry) -> bytes:
     """The line for one call of `handle`, without its end."""
-    return _clean(_encode, _tagged(entry))
+    return entries_text([entry]).removesuffix(b"\n")
 
 
-def entries_text(entries: Iterable[Entry | tuple[float, Event, list[Command]]]) -> bytes:
+def entries_text(entries: Sequence[Entry | tuple[float, Event, list[Command]]]) -> bytes:
     """Lines for *entries*, each with its end; in one go, because that is what the daemon's writer does all day."""
-    return _clean(_encoder.encode_lines, [_tagged(entry) for entry in entries])
-
-
-def _encode(value: object) -> bytes:
-    return _encoder.encode(value)
+    try:
+        return _encoder.encode_lines([_tagged(entry) for entry in entries])
+    except UnicodeEncodeError:
+        return _encoder.encode_lines([_tagged(_as_text(entry)) for entry in entries])
 
 
 def _tagged(entry: Entry | tuple[float, Event, list[Command]]) -> _Written:
     now, event, commands = entry
-    return _Written(now, {type(event).__name__: event}, [{type(command).__name__: command} for command in commands])
+    return _Written(now, {type(event).__name__: event}, _tags(commands))
 
 
-def _clean(encode: Any, value: Any) -> bytes:
-    try:
-        text: bytes = encode(value)
-    except UnicodeEncodeError:  # what a process has printed need not be text
-        text = encode(_without_surrogates(value))
-    return text
+def _tags(commands: Iterable[Command]) -> list[dict[str, Command]]:
+    return [{type(command).__name__: command} for command in commands]
 
 
-def _without_surrogates(value: Any) -> Any:
-    match value:
-        case str():
-            return value.encode(errors="replace").decode()
-        case list():
-            return [_without_surrogates(each) for each in value]
-        case dict():
-            return {_without_surrogates(key): _without_surrogates(each) for key, each in value.items()}
-        case _Written(t, event, orders):
-            return _Written(t, _without_surrogates(event), _without_surrogates(orders))
-        case int() | float() | None:
-            return value
-    return _without_surrogates(msgspec.to_builtins(value))
+def _as_text(entry: Entry | tuple[float, Event, list[Command]]) -> Entry:
+    now, event, commands = entry
+    return Entry(now, _clean(event), [_clean(command) for command in commands])
+
+
+def _clean(fact: Any) -> Any:
+    texts = {each.name: getattr(fact, each.name) for each in fields(fact)}
+    replaced = {name: plain.clean(text) for name, text in texts.items() if isinstance(text, str)}
+    return replace(fact, **replaced)
 
 
 # Reading

@@ -40,6 +40,11 @@ def class_of(name: str) -> type:
     return found
 
 
+def clean(text: str) -> str:
+    """*text* without what UTF-8 cannot hold: what a process has printed, and a detail quotes, need not be text."""
+    return text if text.isascii() else text.encode(errors="replace").decode()
+
+
 def write(value: Any) -> Any:  # noqa: PLR0911 - one return for each kind of value
     """*value*, a tree of frozen dataclasses, tuples, frozen sets and mappings. Raises `PlainError`."""
     match value:

@@ -15,11 +15,11 @@ from enum import Enum
 from types import MappingProxyType
 from typing import Any
 
-from llamaswap.schedule.plain import PlainError, class_name, class_of
+from llamaswap.schedule.plain import PlainError, class_name, class_of, clean
 from llamaswap.schedule.scheduler import Scheduler
 
 _SETTINGS = "llamaswap.config."
-_ATOMS = (type(None), bool, int, str)
+_ATOMS = (type(None), bool, int)
 _LISTS: dict[str, type] = {"list": list, "set": set, "deque": deque}
 _DICTS: dict[str, type] = {"dict": dict, "OrderedDict": OrderedDict}
 _NAMES = {kind: name for name, kind in (_LISTS | _DICTS).items()}
@@ -81,6 +81,8 @@ class _Writer:
 
     def write(self, value: Any) -> Any:  # noqa: PLR0911 - one return for each kind of value
         kind = type(value)
+        if kind is str:
+            return clean(value)
         if kind in _ATOMS:
             return value
         if kind is float:
