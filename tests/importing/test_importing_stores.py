@@ -135,6 +135,7 @@ def test_a_hugging_face_cache(tmp_path: Path) -> None:
     )
     files = {"gemma-3-4b-it-Q4_K_M.gguf": model, "mmproj-model-f16.gguf": projector, "README.md": model}
     snapshot = hugging_face(cache, "ggml-org/gemma-3-4b-it-GGUF", files)
+    os.utime(snapshot, (0, 0))  # which is the current one says refs/main, not the time
     split = {f"BF16/{PART.format(n)}": write_model(tmp_path / f"s{n}", general__name=str(n)) for n in (1, 2, 3)}
     hugging_face(cache, "someone/big", split)
     (cache / "models--someone--big/blobs/0123.incomplete").write_bytes(b"GGUF")
@@ -197,6 +198,7 @@ def test_an_ollama_store(tmp_path: Path) -> None:
     assert models["llama3.2:3b"].options == (("--ctx-size", "4096"), ("--temp", "0.5"))
     assert models["nomic-embed-text:v1.5"].kind == "embedding"
     assert models["me/seer:7b"].projector is not None
+    assert "which is no hash" in next(s.reason for s in harvest.skipped if s.path.parent.name == "escaping")
     assert {(skip.path.parent.name, skip.path.name) for skip in harvest.skipped} == {
         ("gpt-oss", "120b-cloud"), ("strange", "x"), ("escaping", "x"), (gone.parent.name, "x"),
         ("blobs", "sha256-77-partial"),
