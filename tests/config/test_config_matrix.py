@@ -289,6 +289,11 @@ def test_what_is_deep_but_not_too_deep_works_to_the_end() -> None:
     assert matrix.coexist([ModelId("a"), ModelId("b")])
 
 
+def test_any_number_of_parentheses_beside_each_other() -> None:
+    _, found = quickly({"s": " | ".join(["((a))"] * 1_000)})
+    assert not found
+
+
 @pytest.mark.parametrize("operator", "|&")
 def test_a_hundred_thousand_operands(operator: str) -> None:
     matrix, found = quickly({"s": operator.join("abc"[n % 3] for n in range(100_000))})

@@ -170,6 +170,7 @@ def check(seed: int) -> None:
     running = [ModelId(model) for model in case.running]
     choice = solve(matrix, ModelId(case.target), running)
     whole = combinations(case)
+    same_states(case, matrix, seed)
     if case.target in case.running:
         assert choice == Choice((), tuple(running)), (seed, case, choice)
     else:
@@ -177,6 +178,16 @@ def check(seed: int) -> None:
     asked = frozenset(model for model in case.models if rng.random() < 0.5)
     together = any(asked <= one for one in whole)
     assert matrix.coexist([ModelId(model) for model in asked]) == together, (seed, case, asked)
+
+
+def same_states(case: Case, matrix: Matrix, seed: int) -> None:
+    """Each set has the states that the rules give it, in their order."""
+    relevant = sorted({case.target, *case.running})
+    worked_out = matrix.states({ModelId(model): 1 << n for n, model in enumerate(relevant)})
+    assert [one.name for one in matrix.sets] == solver_order(case.trees), (seed, case)
+    for name, tree in case.trees.items():
+        found = [frozenset(m for n, m in enumerate(relevant) if state >> n & 1) for state in worked_out.of(name)]
+        assert found == states(case, tree, frozenset(relevant)), (seed, case, name, found)
 
 
 def agrees(case: Case, choice: Choice, whole: set[State], seed: int) -> None:
