@@ -16,9 +16,9 @@ is there. The models are gone through in the order of their first requests, but 
 must not be passed.
 
 1. Who can be served is served: its model is ready, has nobody to evict, and serves fewer than its `parallel`.
-2. Then each model claims what it needs, those that are loading first, else in the same order, and acts on it unless an
-   earlier claim would lose by that, or one of its victims still serves. Blocked claims hold too: a later one never makes
-   an earlier one wait longer.
+2. Then each model claims what it needs, those that are loading first, else in the same order, and acts on it unless
+   an earlier claim would lose by that, or one of its victims still serves. Blocked claims hold too: a later one never
+   makes an earlier one wait longer.
 
 A load is nobody's property: once nobody who counts wants it any more, whoever is first may have it stopped. A request
 keeps its model's place until it leaves, even if the process has ended under it.

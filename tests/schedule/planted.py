@@ -156,6 +156,19 @@ DEFECTS = (
         'self._fail_start(resident, reason, now) if resident.state == "starting" else []',
         "[]",
     ),
+    Defect(
+        "lets a dying life serve",
+        "scheduler",
+        '        resident.state = "stopping"\n        return self._fail_start',
+        "        return self._fail_start",
+    ),
+    Defect(
+        "says nothing when a load is dying",
+        "scheduler",
+        "return self._fail_start(resident, reason, now) if was_loading else []",
+        "return []",
+    ),
+    Defect("takes what cannot be stopped for dying", "scheduler", "not resident.running:", "False:"),
     Defect("admits one request too many", "scheduler", ">= rules.limit", "> rules.limit"),
     Defect("lets everybody wait for what cannot be stopped", "serial", 'if resident.state == "stuck":', "if False:"),
     # Unload

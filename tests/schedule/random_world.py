@@ -10,6 +10,7 @@ from llamaswap.schedule.events import (
     Arrived,
     Ask,
     ConfigReplaced,
+    Dying,
     Event,
     Exited,
     Left,
@@ -139,13 +140,20 @@ class History:
                     (Started(model, life), 3.0),
                     (StartFailed(model, life, "no"), bad * self.sick),
                     (Exited(model, life, "exit code 1"), 0.2 * bad),
+                    (Dying(model, life, "exit code 2"), 0.4 * bad),
                 ]
             case "ready":
-                return [(Exited(model, life, "signal 11"), 0.3 * bad), (Started(model, life), 1.0), (Tick(), 3.0)]
+                return [
+                    (Exited(model, life, "signal 11"), 0.2 * bad),
+                    (Dying(model, life, "signal 9"), 0.2 * bad),
+                    (Started(model, life), 1.0),
+                    (Tick(), 3.0),
+                ]
             case "stopping":
                 return [
                     (Exited(model, life), 3.0),
                     (Started(model, life), 0.5),
+                    (Dying(model, life), 0.3),
                     (StopFailed(model, life, "D"), 0.1 * bad),
                 ]
             case _:
@@ -156,7 +164,7 @@ class History:
         life = Life(self.random.randint(1, self.world.last_life + 1))
         if life in self.world.processes:
             return Tick()
-        kind = self.random.choice((Started, StartFailed, Exited, StopFailed))
+        kind = self.random.choice((Started, StartFailed, Exited, StopFailed, Dying))
         if self.random.random() < 0.3:
             ticket = Ticket(self.random.randint(0, self.tickets))
             return Tick() if ticket in self.world.clients else Left(ticket)

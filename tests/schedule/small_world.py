@@ -15,6 +15,7 @@ from llamaswap.schedule.events import (
     Arrived,
     Ask,
     ConfigReplaced,
+    Dying,
     Event,
     Exited,
     Left,
@@ -168,9 +169,11 @@ def _probe(situation: Situation) -> None:
     before = _machine_key(world)
     gone, ghost = Life(world.last_life + 7), ModelId("a")
     facts: list[Event] = [Left(Ticket(999)), Started(ghost, gone), Exited(ghost, gone), StartFailed(ghost, gone)]
-    facts += [StopFailed(ghost, gone), Tick()]
+    facts += [StopFailed(ghost, gone), Dying(ghost, gone), Tick()]
     for life, process in world.processes.items():
-        facts.append(Exited(ModelId("z"), life))
+        facts += [Exited(ModelId("z"), life), Dying(ModelId("z"), life)]
+        if not process.running:
+            facts.append(Dying(process.model, life))
         if process.healthy or process.told:
             facts.append(Started(process.model, life))
     for ticket in range(situation.arrived):
@@ -209,11 +212,15 @@ def _process_choices(life: Life, process: Process, budget: Budget) -> Iterator[t
         case "starting":
             yield Started(model, life), budget
             if budget.failures:
-                yield StartFailed(model, life, "no"), replace(budget, failures=budget.failures - 1)
-                yield Exited(model, life, "no"), replace(budget, failures=budget.failures - 1)
+                less = replace(budget, failures=budget.failures - 1)
+                yield StartFailed(model, life, "no"), less
+                yield Dying(model, life, "no"), less
+                yield Exited(model, life, "no"), less
         case "ready":
             if budget.crashes:
-                yield Exited(model, life, "crash"), replace(budget, crashes=budget.crashes - 1)
+                less = replace(budget, crashes=budget.crashes - 1)
+                yield Dying(model, life, "crash"), less
+                yield Exited(model, life, "crash"), less
         case "stopping":
             yield Exited(model, life), budget
             if budget.late and not process.healthy:

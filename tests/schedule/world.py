@@ -16,6 +16,7 @@ from llamaswap.schedule.events import (
     Arrived,
     Ask,
     ConfigReplaced,
+    Dying,
     Event,
     Exited,
     Left,
@@ -55,19 +56,26 @@ class Process:
     model: ModelId
     healthy: bool = False
     told: bool = False  # to stop
+    dying: bool = False  # by itself
     stuck: bool = False
     obsolete: bool = False
     idle_since: float = 0.0
     kill_at: float = float("inf")
 
     def copy(self) -> "Process":
-        return Process(self.model, self.healthy, self.told, self.stuck, self.obsolete, self.idle_since, self.kill_at)
+        return Process(
+            self.model, self.healthy, self.told, self.dying, self.stuck, self.obsolete, self.idle_since, self.kill_at
+        )
+
+    @property
+    def running(self) -> bool:
+        return self.state in ("starting", "ready")
 
     @property
     def state(self) -> str:
         if self.stuck:
             return "stuck"
-        if self.told:
+        if self.told or self.dying:
             return "stopping"
         return "ready" if self.healthy else "starting"
 
@@ -120,11 +128,11 @@ class World:
         self.closed = False
         self.draining = True
         self.most_grace = float("inf")
-        self._failed_caller: Ticket | None = None
+        self._failed: set[Ticket] = set()
 
     def clone(self, clone_machine: Callable[[Machine], Machine]) -> "World":
         """An independent copy."""
-        new = World.__new__(World)
+        new = type(self).__new__(type(self))
         new.__dict__.update(self.__dict__)
         new.machine = clone_machine(self.machine)
         new.processes = {life: process.copy() for life, process in self.processes.items()}
@@ -174,19 +182,16 @@ class World:
     # Facts
 
     def _happen(self, event: Event) -> None:
-        self._failed_caller = None
+        self._failed = set()
         match event:
             case Arrived(ticket, model):
                 self.clients[ticket] = Client(model)
             case Left(ticket):
                 self._leave(ticket)
             case Started(model, life):
-                process = self._process(model, life)
-                if process is not None and not process.healthy:
-                    process.healthy = True
-                    process.idle_since = self.now
-                    if not process.told and not process.stuck:
-                        self.failures.pop(model, None)
+                self._become_healthy(model, life)
+            case Dying(model, life):
+                self._die(model, life)
             case StartFailed(model, life) | Exited(model, life):
                 self._exit(model, life)
             case StopFailed(model, life):
@@ -204,6 +209,15 @@ class World:
             case Tick():
                 pass
 
+    def _become_healthy(self, model: ModelId, life: Life) -> None:
+        process = self._process(model, life)
+        if process is None or process.healthy:
+            return
+        process.healthy = True
+        process.idle_since = self.now
+        if process.running:
+            self.failures.pop(model, None)
+
     def _process(self, model: ModelId, life: Life) -> Process | None:
         process = self.processes.get(life)
         return process if process is not None and process.model == model else None
@@ -219,10 +233,24 @@ class World:
             return
         del self.processes[life]
         if process.state == "starting":
-            self.failures[model] = (*self.failures.get(model, ()), self.now)
-            first = self.first_waiting()
-            if first is not None and first[1].model == model:
-                self._failed_caller = first[0]
+            self._fail(model)
+
+    def _die(self, model: ModelId, life: Life) -> None:
+        process = self._process(model, life)
+        if process is None or not process.running:
+            return
+        if process.state == "starting":
+            self._fail(model)
+        process.dying = True
+
+    def _fail(self, model: ModelId) -> None:
+        self.failures[model] = (*self.failures.get(model, ()), self.now)
+        self._failed = self._callers(model)
+
+    def _callers(self, model: ModelId) -> set[Ticket]:
+        """Whose start a failed one of *model* was: the one whose turn it is."""
+        first = self.first_waiting()
+        return {first[0]} if first is not None and first[1].model == model else set()
 
     def _unload(self, ask: Ask, models: frozenset[ModelId] | None) -> None:
         self.asks[ask] = frozenset(
@@ -286,7 +314,7 @@ class World:
                 not self.served(command.life) or hurried or (self.closed and not self.draining),
                 "a serving life is stopped only by an unload or a hasty shutdown",
             )
-            check(process.told or self._must_stop(command.life, process), "a stop has a reason")
+            check(hurried or self._must_stop(command.life, process), "a stop has a reason")
         own = self.models[command.model].grace if command.model in self.models else command.grace
         asked = event.grace if isinstance(event, UnloadAsked) and unload else None
         grace = min(self.most_grace, own if asked is None else asked)
@@ -333,10 +361,10 @@ class World:
                 )
             case Refusal.START_FAILED:
                 resting = self.rest(model) > 0 and (is_first or arriving)
-                check(command.ticket == self._failed_caller or resting, "only a failed start fails its caller")
-                if command.ticket != self._failed_caller:
+                check(command.ticket in self._failed or resting, "only a failed start fails its caller")
+                if command.ticket not in self._failed:
                     check(command.retry_after == self.rest(model), "a resting model says how long")
-                self._failed_caller = None if command.ticket == self._failed_caller else self._failed_caller
+                self._failed.discard(command.ticket)
             case Refusal.CANNOT_STOP:
                 check(any(p.stuck for p in self.processes.values()), "a refusal for the stuck needs one that is stuck")
             case Refusal.SHUTTING_DOWN:
@@ -364,7 +392,7 @@ class World:
 
     def _judge_situation(self) -> None:
         first = self.first_waiting()
-        check(self._failed_caller is None, "a failed start is answered")
+        check(not self._failed, "a failed start is answered")
         check(not (self.closed and first), "nobody waits after the shutdown")
         if first is not None:
             self._judge_head(first[1])
@@ -372,7 +400,7 @@ class World:
             if client.phase == "waiting":
                 check(client.model in self.models, "nobody waits for an unknown model")
         for life, process in self.processes.items():
-            if not process.told and not process.stuck:
+            if process.running:
                 check(not self._must_stop(life, process), "what must stop is told to")
         for lives in self.asks.values():
             left = [self.processes[life] for life in lives if life in self.processes]
