@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from benchmark.measure import Table
 from benchmark.room import Room
-from benchmark.scenarios import bodies, lifecycle, machine, requests, soak, streams, swap
+from benchmark.scenarios import bodies, configuration, lifecycle, machine, requests, soak, streams, swap
 
 Scenario = Callable[[Room], list[Table]]
 
@@ -21,6 +21,7 @@ SCENARIOS: dict[str, tuple[str, Scenario]] = {
     "memory": ("B9: memory at rest and after load", lifecycle.memory),
     "swap": ("swap's own cost: cold model through the daemon, minus the same by hand", swap.own_cost),
     "scheduler": ("B11: scheduler events per second with 10, 1,000 and 100,000 waiting", machine.scheduler),
+    "config": ("loading the example, and 200 models with a matrix of 20 sets", configuration.loading),
     "find": ("B10: find and rewrite `model` in a body", machine.find_model),
 }
 
