@@ -46,6 +46,14 @@ class Requests:
         """Move *ticket* from the queue to those being served, by *life*."""
         self.active[ticket] = (self.queue.pop(ticket).model, life)
 
+    def take_over(self, other: "Requests") -> None:
+        """Enter the requests of *other* into these books, which must be empty."""
+        for ticket, (model, life) in other.active.items():
+            self.enqueue(ticket, model, 0.0)
+            self.grant(ticket, life)
+        for waiting in other.queue.values():
+            self.enqueue(*waiting)
+
     def drop(self, ticket: Ticket) -> bool:
         """Take *ticket* out of the queue; False if it was not there."""
         waiting = self.queue.pop(ticket, None)

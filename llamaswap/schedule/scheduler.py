@@ -101,6 +101,19 @@ class Scheduler(ABC):
         doomed = self._apply(event, now)
         return doomed + self._grant(now) + self._begin(now)
 
+    def take_over(self, other: "Scheduler") -> None:
+        """Go on where *other* stands, which must not be used any more; to be called before the first fact.
+
+        Requests keep their order of arrival, and lives are as they were. For whom room is made is decided anew.
+        """
+        self._rules = other._rules
+        self._requests.take_over(other._requests)
+        self._residents = other._residents
+        self._unloads = other._unloads
+        self._backoff = other._backoff
+        self._closed = other._closed
+        self._draining = other._draining
+
     @property
     def next_deadline(self) -> float | None:
         """When something is due without a further event: a `Tick` at that time, or any event after it, does it.
