@@ -22,6 +22,7 @@ from urllib.parse import urlsplit
 import trio
 
 from llamaswap.config.plan import Alive, make_plan
+from llamaswap.config.routing import RoutingConfig
 from llamaswap.config.schema import Config, ModelConfig, ModelId
 from llamaswap.errors import LlamaSwapError, ModelNotFoundError, NotReadyError
 from llamaswap.models.upstream import Upstream
@@ -151,16 +152,13 @@ class _Run:
 
 
 class Dispatcher:
-    """Owns the scheduler and the lives of the models. `run` must be running before anything else is called.
+    """Owns the scheduler and the lives of the models. `run` must be running before anything else is called."""
 
-    Each of *observers* is told of every pass, after the scheduler has decided and before anything is carried out.
-    """
-
-    def __init__(self, config: Config, scheduler: Scheduler, spawn: Spawn, observers: Sequence[Observer] = ()) -> None:
+    def __init__(self, config: Config, scheduler: Scheduler, spawn: Spawn) -> None:
         self._config = config
         self._scheduler = scheduler
         self._spawn = spawn
-        self._observers = tuple(observers)
+        self._observers: tuple[Observer, ...] = ()
         self._runs: dict[Life, _Run] = {}
         self._coming: deque[tuple[Config, frozenset[ModelId]]] = deque()
         self._leases: dict[Ticket, Lease] = {}
@@ -253,6 +251,15 @@ class Dispatcher:
                     break
                 self._handle(Tick() if self._timer.cancelled_caught else event)
             raise self._failure
+
+    def observe(self, observer: Observer) -> None:
+        """Tell *observer* of every pass from now on, when it is decided and before anything is carried out."""
+        self._observers = (*self._observers, observer)
+
+    @property
+    def scheduling(self) -> tuple[Scheduler, RoutingConfig]:
+        """The scheduler at work and its settings; a reload may bring others. Only to be read, or copied."""
+        return self._scheduler, self._config.routing
 
     @property
     def alive(self) -> bool:

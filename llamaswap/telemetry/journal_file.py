@@ -12,7 +12,7 @@ import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from llamaswap.config.journal import JournalSettings
 from llamaswap.config.routing import RoutingConfig
@@ -32,26 +32,24 @@ _SLICE = 128
 _REST_S = 0.5
 
 
+Scheduling = Callable[[], tuple[Scheduler, RoutingConfig]]
+
+
 class JournalFile:
     """Writes a journal into a directory. `on_pass` is for the loop's thread; `close` ends it all, and blocks.
 
     Args:
         settings: Where, and how much.
-        machine: The scheduler, before its first event; it is only ever copied.
-        routing: The settings it was made with.
-        models: The models it was made with.
+        scheduling: Gives the scheduler at work and its settings, each time anew; it is only ever copied.
+        models: What it knows of its models.
         now: What its clock shows.
     """
 
     def __init__(
-        self,
-        settings: JournalSettings,
-        machine: Scheduler,
-        routing: RoutingConfig,
-        models: Mapping[ModelId, ModelRules],
-        now: float,
+        self, settings: JournalSettings, scheduling: Scheduling, models: Mapping[ModelId, ModelRules], now: float
     ) -> None:
-        self._machine = machine
+        self._scheduling = scheduling
+        self._machine, _ = scheduling()
         self._models = models
         self._queue: deque[Pass | Begin] = deque()
         self._missing = 0  # passes that never came into the queue
@@ -61,7 +59,7 @@ class JournalFile:
         self._asleep = False
         self._wake = threading.Semaphore(0)
         self._closing = threading.Event()
-        self._segments = Segments(settings, routing)
+        self._segments = Segments(settings)
         self._begin(now)
         self._thread = threading.Thread(target=self._run, name="llamaswap-journal", daemon=True)
         self._thread.start()
@@ -70,6 +68,9 @@ class JournalFile:
         """Take down one pass of the machine, which is in the state after it. Never blocks."""
         if type(event) is ConfigReplaced:
             self._models = event.models
+            if self._scheduling()[0] is not self._machine:
+                self._start_over(now)
+                return
         if self._dropping:
             self._missing += 1
         else:
@@ -100,17 +101,24 @@ class JournalFile:
             self._begin(now)
         self._tell(segments.trouble or ("the disk is too slow" if self._dropping else ""))
 
+    def _start_over(self, now: float) -> None:
+        """Another scheduler has taken over: its part begins after this pass, which neither of them could repeat."""
+        self._machine, _ = self._scheduling()
+        self._missing += 1
+        self._begin(now)
+
     def _begin(self, now: float) -> None:
         """Let a segment begin with the state of now; whatever was dropped, it continues from there."""
         if self._given_up:
             return
+        _, routing = self._scheduling()
         try:
             copy = fork(self._machine)
         except Exception as error:  # a journal is no reason to end the daemon, whatever is wrong with it
             log.warning("journal: given up: the scheduler's state cannot be copied: %r", error)
             self._given_up = self._dropping = True
             return
-        self._queue.append(Begin(copy, self._models, now, time.time(), self._missing))
+        self._queue.append(Begin(copy, routing, self._models, now, time.time(), self._missing))
         self._dropping = False
 
     def _tell(self, trouble: str) -> None:

@@ -34,6 +34,7 @@ class Begin:
     """A new segment is to begin, with this state. `missing` passes before it never came into the queue."""
 
     machine: Scheduler
+    routing: RoutingConfig
     models: Mapping[ModelId, ModelRules]
     now: float
     wall: float
@@ -50,9 +51,8 @@ class Segments:
         lost: Passes that could not be written.
     """
 
-    def __init__(self, settings: JournalSettings, routing: RoutingConfig) -> None:
+    def __init__(self, settings: JournalSettings) -> None:
         self._settings = settings
-        self._routing = routing
         self._directory = Path(settings.path)
         self._run = datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%f")[:-3] + "Z"
         self._segment = 0
@@ -110,7 +110,7 @@ class Segments:
         dropped = begin.missing + self.lost - self._told_lost
         header = header_text(
             begin.machine,
-            self._routing,
+            begin.routing,
             begin.models,
             run=self._run,
             segment=self._segment,

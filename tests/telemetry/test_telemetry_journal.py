@@ -18,7 +18,17 @@ from llamaswap.config.schema import Config, ModelConfig, ModelId
 from llamaswap.dispatcher import Dispatcher
 from llamaswap.errors import LlamaSwapError
 from llamaswap.schedule.choose import rules_for, scheduler_for
-from llamaswap.schedule.events import Arrived, Event, Exited, Life, ModelRules, Started, StartFailed, Ticket
+from llamaswap.schedule.events import (
+    Arrived,
+    ConfigReplaced,
+    Event,
+    Exited,
+    Life,
+    ModelRules,
+    Started,
+    StartFailed,
+    Ticket,
+)
 from llamaswap.schedule.journal import build
 from llamaswap.schedule.replay import Difference, Place, Replay, Step
 from llamaswap.telemetry import journal_segments
@@ -86,8 +96,9 @@ async def record(path: Path, use: SchedulerName, seed: int, max_bytes: int = 1 <
     scheduler = scheduler_for(config)
     rules = {model: rules_for(spec) for model, spec in models.items()}
     settings = JournalSettings(str(path), max_bytes, files)
-    journal = JournalFile(settings, scheduler, config.routing, rules, trio.current_time())
-    dispatcher = Dispatcher(config, scheduler, lambda spec, life, post: Fate(spec, life, post, luck), [journal.on_pass])
+    dispatcher = Dispatcher(config, scheduler, lambda spec, life, post: Fate(spec, life, post, luck))
+    journal = JournalFile(settings, lambda: dispatcher.scheduling, rules, trio.current_time())
+    dispatcher.observe(journal.on_pass)
     async with trio.open_nursery() as nursery:
         await nursery.start(dispatcher.run)
         async with trio.open_nursery() as clients:
@@ -155,14 +166,17 @@ class Writing:
 
     def __init__(self, path: Path) -> None:
         self.machine = build(RoutingConfig(), MODELS)
-        self.journal = JournalFile(JournalSettings(str(path)), self.machine, RoutingConfig(), MODELS, 0.0)
+        self.routing = RoutingConfig()
+        self.journal = JournalFile(JournalSettings(str(path)), lambda: (self.machine, self.routing), MODELS, 0.0)
         self.now = 0.0
 
     def arrive(self, count: int = 1) -> None:
         for _ in range(count):
             self.now += 1.0
-            event = Arrived(Ticket(int(self.now)), A)
-            self.journal.on_pass(event, self.now, self.machine.handle(event, self.now))
+            self.tell(Arrived(Ticket(int(self.now)), A))
+
+    def tell(self, event: Event) -> None:
+        self.journal.on_pass(event, self.now, self.machine.handle(event, self.now))
 
     def until(self, holds: Callable[[], object]) -> None:
         for _ in range(500):
@@ -273,3 +287,23 @@ def test_files_are_private(tmp_path: Path) -> None:
     (file,) = files(tmp_path / "deep" / "journal")
     assert file.stat().st_mode & 0o777 == 0o600
     assert (tmp_path / "deep" / "journal").stat().st_mode & 0o777 == 0o700
+
+
+def test_another_scheduler_begins_a_file_of_its_own(tmp_path: Path, quick: None) -> None:
+    """A reload may bring other settings: what was before and what comes after can each be replayed."""
+    writing = Writing(tmp_path)
+    writing.arrive(5)
+    writing.routing = RoutingConfig(scheduler=SchedulerConfig(use="fifo"))
+    writing.machine = build(writing.routing, MODELS)
+    writing.tell(ConfigReplaced(MODELS))
+    writing.arrive(5)
+    writing.journal.close()
+    players = []
+    for file in files(tmp_path):
+        player = Replay()
+        players.append(player)
+        for number, line in enumerate(file.read_bytes().splitlines(), 1):
+            player.feed(line, Place(file.name, number))
+        assert player.differences == 0
+    assert [type(player.machine).__name__ for player in players] == ["SerialScheduler", "FifoScheduler"]
+    assert [player.header and player.header.dropped for player in players] == [0, 1]
