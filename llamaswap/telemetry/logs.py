@@ -52,7 +52,7 @@ class LogHub:
     """Owns the monitors and the writer to standard output. For the event loop's thread, except `LogHandler`.
 
     Args:
-        to_stdout: Which side is printed, and so remembered in `combined`; fixed until restart.
+        to_stdout: Which side is printed, and so remembered in `combined`.
         level: Lines of ours below it are left out.
         time_format: See `go_time`.
         stdout_fd: Where to print; None prints nowhere. Stays the caller's.
@@ -67,15 +67,18 @@ class LogHub:
     ) -> None:
         self.proxy, self.upstream, self.combined = Monitor(), Monitor(), Monitor()
         self._models: dict[ModelId, ModelLog] = {}
-        self._shows_proxy = to_stdout in ("proxy", "both")
-        self._shows_upstream = to_stdout in ("upstream", "both")
-        self._stdout = None if stdout_fd is None or to_stdout == "none" else StdoutWriter(stdout_fd)
+        self._stdout_fd = stdout_fd
+        self._stdout: StdoutWriter | None = None
         self._logger: logging.Logger | None = None
         self._closed = False
-        self.configure(level, time_format)
+        self.configure(level, time_format, to_stdout)
 
-    def configure(self, level: LogLevel, time_format: str) -> None:
-        """Apply a (new) configuration's level and time format. Unknown values act as info, and as no time."""
+    def configure(self, level: LogLevel, time_format: str, to_stdout: LogSink) -> None:
+        """Apply a (new) configuration. Unknown levels and formats act as info, and as no time."""
+        self._shows_proxy = to_stdout in ("proxy", "both")
+        self._shows_upstream = to_stdout in ("upstream", "both")
+        if self._stdout is None and self._stdout_fd is not None and to_stdout != "none":
+            self._stdout = StdoutWriter(self._stdout_fd)
         self._threshold = _NUMBERS.get(level, logging.INFO)
         self._clock = make_clock(time_format)
         if self._logger is not None:

@@ -35,7 +35,7 @@ def test_levels_and_times_follow_a_reload() -> None:
     hub = LogHub(level="warn")
     hub.proxy_line("info", "no")
     hub.proxy_line("warn", "yes")
-    hub.configure("debug", "kitchen")
+    hub.configure("debug", "kitchen", "none")
     hub.proxy_line("debug", "now")
     first, second = hub.proxy.history().decode().splitlines()
     assert first == "[WARN] yes"
