@@ -13,7 +13,7 @@ from llamaswap.flags import VERBS, Flags, UsageError, parse_flags
 
 USAGE = """\
 Usage: llamaswap [serve] -config FILE [flags]      run the daemon
-       llamaswap ps|load|unload|logs [...]         talk to a running one; -h tells more
+       llamaswap ps|load|unload|logs|reload [...]  talk to a running one; -h tells more
        llamaswap import [PATH...]                  write a configuration for the models on this machine
 
   -config FILE          the configuration
@@ -72,13 +72,10 @@ def _serve(flags: Flags) -> int:
     if bool(flags.tls_cert_file) != bool(flags.tls_key_file):
         raise ConfigError("TLS needs both -tls-cert-file and -tls-key-file")
     # Mistakes in the flags are told without the time that these imports take.
-    from llamaswap.config.load import Loaded, load, sources  # noqa: PLC0415
+    from llamaswap.config.load import PortsInUse, load, sources  # noqa: PLC0415
 
     config = Path(flags.config) if flags.config else None
     config_dir = Path(flags.config_dir) if flags.config_dir else None
-
-    def read() -> Loaded:
-        return load(sources(config, config_dir), os.environ, strict=flags.strict)
 
     watched = partial(sources, config, config_dir) if flags.watch_config else None
     in_force = None
@@ -87,7 +84,8 @@ def _serve(flags: Flags) -> int:
 
         in_force = look(watched)  # before it is loaded, so that no change falls between the two
 
-    loaded = read()
+    files = tuple(sources(config, config_dir))
+    loaded = load(files, os.environ, strict=flags.strict)
     tls = _tls(flags)
 
     import trio  # noqa: PLC0415 - as above
@@ -95,6 +93,7 @@ def _serve(flags: Flags) -> int:
     from llamaswap.control.context import VersionInfo  # noqa: PLC0415
     from llamaswap.daemon import Daemon, Options  # noqa: PLC0415
     from llamaswap.gateway.address import bind  # noqa: PLC0415
+    from llamaswap.reload import FromFiles  # noqa: PLC0415
     from llamaswap.runtime_dir import RuntimeDirError, make_runtime_dir  # noqa: PLC0415
 
     try:
@@ -102,10 +101,15 @@ def _serve(flags: Flags) -> int:
     except RuntimeDirError as error:
         raise ConfigError(str(error)) from error
     sockets = bind(flags.listen or None, tls=tls is not None)
+
+    def read(in_use: PortsInUse) -> FromFiles:
+        files = tuple(sources(config, config_dir))
+        return FromFiles(files, load(files, os.environ, strict=flags.strict, in_use=in_use))
+
     options = Options(sockets, tls, directory, read, watched, VersionInfo(__version__), in_force)
 
     async def run() -> None:
-        await Daemon(options, loaded).run()
+        await Daemon(options, FromFiles(files, loaded)).run()
 
     trio.run(run)
     return 0

@@ -10,12 +10,14 @@ with it; the control plane alone may fail and is started again.
 """
 
 import logging
+import math
 import os
 import signal
 import socket
 import ssl
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -23,12 +25,12 @@ from pathlib import Path
 import trio
 
 from llamaswap import __version__, runtime_dir
-from llamaswap.config.load import Loaded
+from llamaswap.config.plan import Plan
 from llamaswap.config.schema import Config, ModelConfig, ModelId
 from llamaswap.control.context import ControlContext, VersionInfo
 from llamaswap.controlplane import ControlPlane
 from llamaswap.dispatcher import Dispatcher
-from llamaswap.errors import LlamaSwapError
+from llamaswap.errors import LlamaSwapError, ShuttingDownError
 from llamaswap.gateway import address
 from llamaswap.gateway.listener import Listener
 from llamaswap.gateway.routes import Plane
@@ -37,6 +39,7 @@ from llamaswap.gateway.site import Site
 from llamaswap.models.reclaim import reclaim_orphans
 from llamaswap.models.supervisor import ModelLife
 from llamaswap.proxy.handler import ModelHandler
+from llamaswap.reload import FromFiles, ReadFiles, Reloader
 from llamaswap.schedule.choose import scheduler_for
 from llamaswap.schedule.events import Event, Life
 from llamaswap.stillness import Seen
@@ -56,7 +59,7 @@ class Options:
     """What the command line settles.
 
     Attributes:
-        reload: Reads the configuration again; raises `ConfigError`.
+        read: Reads the configuration again; raises `ConfigError`.
         watched: The files to watch for a reload, or None not to.
         in_force: What they contained before they were loaded; changes since then count.
     """
@@ -64,7 +67,7 @@ class Options:
     sockets: list[socket.socket]
     tls: ssl.SSLContext | None
     runtime_dir: Path
-    reload: Callable[[], Loaded]
+    read: ReadFiles
     watched: Callable[[], list[Path]] | None
     version: VersionInfo
     in_force: Seen = None
@@ -73,14 +76,13 @@ class Options:
 class Daemon:
     """One run of the daemon."""
 
-    def __init__(self, options: Options, loaded: Loaded) -> None:
+    def __init__(self, options: Options, first: FromFiles) -> None:
         self._options = options
-        self._loaded = loaded
-        self._config = loaded.config
+        self._first = first
         self._stopping = trio.Event()
         self._hurry = trio.Event()
         self._signals_seen = 0
-        self._reloading = trio.Lock()
+        self._preloads, self._preloading = trio.open_memory_channel[tuple[ModelId, ...]](math.inf)
 
     async def run(self) -> None:
         """Serve until a signal ends it, in good order.
@@ -88,7 +90,7 @@ class Daemon:
         Raises:
             Exception: the core failed. No model outlives us all the same.
         """
-        config = self._config
+        config = self._first.loaded.config
         hub = LogHub(config.log_to_stdout, config.log_level, config.log_time_format, stdout_fd=1)
         try:
             with hub.attached(logging.getLogger("llamaswap")):
@@ -107,17 +109,19 @@ class Daemon:
             await services.start(self._dispatcher.run)
             await services.start(self._listener.serve)
             services.start_soon(self._control.run, self._stopping)
+            services.start_soon(self._reloader.run)
             services.start_soon(self._preload)
             if self._options.watched is not None:
-                services.start_soon(watch, self._options.watched, self._reload, self._options.in_force)
+                services.start_soon(watch, self._options.watched, self._reload_changed, self._options.in_force)
             await self._shut_down()
             services.cancel_scope.cancel("drained")
 
     def _build(self) -> None:
-        config, options = self._config, self._options
+        config, options = self._first.loaded.config, self._options
         self._dispatcher = Dispatcher(config, scheduler_for(config), self._spawn)
+        self._reloader = Reloader(options.read, self._first, self._dispatcher, self._adopt)
         port = options.sockets[0].getsockname()[1]
-        context = ControlContext(self._current, self._dispatcher, self._hub, options.version)
+        context = ControlContext(self._current, self._dispatcher, self._hub, options.version, self._reloader)
         self._control = ControlPlane(runtime_dir.socket_path(options.runtime_dir, port), context)
         self._plane = Plane(
             rules=self._rules(config),
@@ -131,7 +135,7 @@ class Daemon:
         self._listener = Listener(options.sockets, self._site, options.tls)
 
     def _current(self) -> Config:
-        return self._config
+        return self._reloader.config
 
     def _rules(self, config: Config) -> Rules:
         return Rules(config, loopback_only=all(address.is_loopback(sock) for sock in self._options.sockets))
@@ -140,33 +144,35 @@ class Daemon:
         return ModelLife(spec, life, post, self._hub.model(spec.id))
 
     def _announce(self) -> None:
-        for problem in self._loaded.warnings:
+        for problem in self._first.loaded.warnings:
             log.warning("config: %s", problem)
         scheme = "https" if self._options.tls else "http"
         for sock in self._options.sockets:
             log.info("llamaswap %s listening on %s://%s", __version__, scheme, address.shown(sock))
-        if not all(address.is_loopback(sock) for sock in self._options.sockets) and not self._config.api_keys:
+        if not all(address.is_loopback(sock) for sock in self._options.sockets) and not self._current().api_keys:
             log.warning("every machine that can reach this address may use it: set apiKeys, or -listen 127.0.0.1:PORT")
 
     async def _preload(self) -> None:
-        for model in self._config.preload:
-            try:
-                await self._dispatcher.load(ModelId(model))
-            except LlamaSwapError as error:
-                log.error("failed to preload model %s: %s", model, error)
+        """Load what the configuration lists, and after a reload what is new or changed of it; one after the other."""
+        self._preloads.send_nowait(self._current().preload)
+        async for models in self._preloading:
+            for model in models:
+                try:
+                    await self._dispatcher.load(model)
+                except LlamaSwapError as error:
+                    log.error("failed to preload model %s: %s", model, error)
 
     # -- signals and shutdown ---------------------------------------------------------------------------------------
 
     async def _watch_signals(self, *, task_status: trio.TaskStatus[None]) -> None:
         received = trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-        async with trio.open_nursery() as reloads:
-            with received as signals:
-                task_status.started()
-                async for number in signals:
-                    if number == signal.SIGHUP:
-                        reloads.start_soon(self._reload)  # a disk that does not answer must not keep us from ending
-                    else:
-                        self._end_soon(signal.Signals(number).name)
+        with received as signals:
+            task_status.started()
+            async for number in signals:
+                if number == signal.SIGHUP:
+                    self._reloader.ask("SIGHUP")
+                else:
+                    self._end_soon(signal.Signals(number).name)
 
     def _end_soon(self, name: str) -> None:
         self._signals_seen += 1
@@ -191,6 +197,7 @@ class Daemon:
     async def _shut_down(self) -> None:
         """Refuse what waits, let what is served finish, stop the models, close the connections: all within bounds."""
         await self._stopping.wait()
+        self._reloader.close()
         self._hub.end_streams()
         self._listener.stop_accepting()
         with trio.move_on_after(DRAIN_S):
@@ -209,27 +216,16 @@ class Daemon:
         await self._hurry.wait()
         scope.cancel("hurried")
 
-    async def _reload(self) -> None:
-        """Read the configuration again; a bad one changes nothing. One after the other, so that the last one wins."""
-        if self._reloading.statistics().tasks_waiting:
-            return  # whoever waits will read what is there by then
-        async with self._reloading:
-            try:
-                loaded = await trio.to_thread.run_sync(self._options.reload, abandon_on_cancel=True)
-            except LlamaSwapError as error:
-                log.warning("reload: the configuration is unchanged: %s", error)
-                return
-            self._adopt(loaded)
+    # -- reloads ----------------------------------------------------------------------------------------------------
 
-    def _adopt(self, loaded: Loaded) -> None:
-        for problem in loaded.warnings:
-            log.warning("config: %s", problem)
-        if loaded.config.routing != self._config.routing:
-            log.warning("reload: routing.scheduler needs a restart")
-        self._config = loaded.config
-        self._plane.rules = self._rules(loaded.config)
-        self._site.stall_s = loaded.config.stall_timeout
-        self._hub.configure(loaded.config.log_level, loaded.config.log_time_format)
-        self._hub.keep_only(frozenset(loaded.config.models))
-        self._dispatcher.replace_config(loaded.config)
-        log.info("reload: done models=%d", len(loaded.config.models))
+    async def _reload_changed(self) -> None:
+        with suppress(ShuttingDownError):
+            await self._reloader.reload("a change of the files")
+
+    def _adopt(self, config: Config, plan: Plan) -> None:
+        """Let *config* hold everywhere outside the dispatcher."""
+        self._plane.rules = self._rules(config)
+        self._site.stall_s = config.stall_timeout
+        self._hub.configure(config.log_level, config.log_time_format, config.log_to_stdout)
+        self._hub.keep_only(frozenset(config.models))
+        self._preloads.send_nowait(plan.preload)

@@ -18,8 +18,8 @@ def load_again(load: Load, current: Config, alive: Collection[Alive], *, careful
     models may be started with their current ports: whether that makes the result unusable is for `fits` to say.
     *careful*: no other model gets a port of *current*, so that the result fits whatever is started meanwhile.
     """
-    living = {each.model: each.port for each in alive if each.port is not None}
-    own = {name: model.port for name, model in current.models.items() if model.port is not None}
+    living: dict[str, int] = {each.model: each.port for each in alive if each.port is not None}
+    own: dict[str, int] = {name: model.port for name, model in current.models.items() if model.port is not None}
     busy = frozenset(living.values()).union(own.values() if careful else ())
     loaded = load(PortsInUse(kept=own | living, busy=busy))
     if loaded.config.start_port == current.start_port:

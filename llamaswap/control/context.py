@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from llamaswap.config.schema import Config
 from llamaswap.dispatcher import Dispatcher
+from llamaswap.reload import Reloader
 from llamaswap.telemetry.logs import LogHub
 
 
@@ -29,3 +30,4 @@ class ControlContext:
     dispatcher: Dispatcher
     logs: LogHub
     version: VersionInfo
+    reloader: Reloader

@@ -8,10 +8,13 @@ from pathlib import Path
 
 import trio
 
+from llamaswap.config.load import Loaded, PortsInUse
+from llamaswap.config.plan import Plan
 from llamaswap.config.schema import Config, ModelConfig, ModelId
 from llamaswap.control.context import ControlContext, VersionInfo
 from llamaswap.control.server import serve_control
 from llamaswap.dispatcher import Dispatcher
+from llamaswap.reload import FromFiles, Reloader
 from llamaswap.schedule.choose import rules_for
 from llamaswap.schedule.events import Event, Exited, Life, Started, StartFailed, StopFailed
 from llamaswap.schedule.serial import SerialScheduler
@@ -61,15 +64,27 @@ class Rig:
     socket: Path
     logs: LogHub
     config: Config = CONFIG
+    #: What the next reload reads; an exception is raised.
+    on_disk: Loaded | Exception = field(default_factory=lambda: Loaded(CONFIG, ()))
     processes: list[PretendedProcess] = field(default_factory=list)
     end: trio.Event = field(default_factory=trio.Event)
 
     def __post_init__(self) -> None:
         rules = {m: rules_for(c) for m, c in self.config.models.items()}
         self.dispatcher = Dispatcher(self.config, SerialScheduler(rules), self._spawn)
+        first = FromFiles((Path("c.yaml"),), Loaded(self.config, ()))
+        self.reloader = Reloader(self._read, first, self.dispatcher, self._adopt)
         self.context = ControlContext(
-            lambda: self.config, self.dispatcher, self.logs, VersionInfo("1.2", "abc", "today")
+            lambda: self.config, self.dispatcher, self.logs, VersionInfo("1.2", "abc", "today"), self.reloader
         )
+
+    def _read(self, in_use: PortsInUse) -> FromFiles:
+        if isinstance(self.on_disk, Exception):
+            raise self.on_disk
+        return FromFiles((Path("c.yaml"),), self.on_disk)
+
+    def _adopt(self, config: Config, plan: Plan) -> None:
+        self.config = config
 
     def _spawn(self, model: ModelConfig, life: Life, post: Callable[[Event], None]) -> PretendedProcess:
         self.processes.append(PretendedProcess(model, life, post))
@@ -101,6 +116,7 @@ async def control_plane(directory: Path, config: Config = CONFIG, stall_s: float
     with trio.fail_after(30):
         async with trio.open_nursery() as nursery:
             await nursery.start(rig.dispatcher.run)
+            nursery.start_soon(rig.reloader.run)
             serve = partial(serve_control, rig.socket, rig.context, shutdown_trigger=rig.end.wait, stall_s=stall_s)
             async with trio.open_nursery() as serving:
                 await serving.start(serve)
