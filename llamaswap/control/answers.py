@@ -9,10 +9,10 @@ from llamaswap.errors import LlamaSwapError
 from llamaswap.proxy.envelope import render
 
 
-def json_answer(value: Any) -> Response:
+def json_answer(value: Any, status: int = 200) -> Response:
     """Compact JSON in the order of its keys, and a newline."""
     text = json.dumps(value, ensure_ascii=False, separators=(",", ":")) + "\n"
-    return Response(text.encode(errors="backslashreplace"), content_type="application/json")
+    return Response(text.encode(errors="backslashreplace"), status, content_type="application/json")
 
 
 def text_answer(text: str, status: int = 200) -> Response:

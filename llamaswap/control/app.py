@@ -7,6 +7,7 @@ from werkzeug.routing import BaseConverter
 
 from llamaswap.control.answers import error_answer, router_answer
 from llamaswap.control.api import add_management_routes
+from llamaswap.control.config_api import add_config_routes
 from llamaswap.control.context import ControlContext
 from llamaswap.control.logs import add_log_routes
 from llamaswap.errors import LlamaSwapError
@@ -35,6 +36,7 @@ def make_app(context: ControlContext) -> QuartTrio:
     app.url_map.converters["rest"] = _Rest
     _add_error_answers(app)
     add_management_routes(app, context)
+    add_config_routes(app, context)
     add_log_routes(app, context)
     return app
 

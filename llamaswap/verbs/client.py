@@ -81,6 +81,19 @@ class Client:
         except UnknownModelError as error:
             raise VerbError(self.unknown(model or "")) from error
 
+    def ask(self, method: str, target: str, timeout_s: float) -> tuple[int, Any]:
+        """Return the status and the JSON of whatever is answered.
+
+        Raises:
+            VerbError: nothing was, or no JSON.
+        """
+        with self._connected(timeout_s) as connection:
+            answer = _asked(connection, method, target)
+            try:
+                return answer.status, json.loads(answer.read())
+            except ValueError as error:
+                raise VerbError(f"the daemon answered {answer.status}, and no JSON") from error
+
     @contextmanager
     def open(self, method: str, target: str, timeout_s: float | None = None) -> Iterator[http.client.HTTPResponse]:
         """Give the answer to a request, its body unread, while the block runs.
@@ -88,13 +101,17 @@ class Client:
         Raises:
             VerbError: no daemon, or an answer other than 200; also for what goes wrong while reading in the block.
         """
-        connection = _UnixConnection(self.path, timeout_s)
-        try:
-            connection.request(method, target, headers={"Connection": "close", "Accept": "application/json"})
-            answer = connection.getresponse()
+        with self._connected(timeout_s) as connection:
+            answer = _asked(connection, method, target)
             if answer.status != http.client.OK:
                 raise _error_of(answer)
             yield answer
+
+    @contextmanager
+    def _connected(self, timeout_s: float | None) -> Iterator["_UnixConnection"]:
+        connection = _UnixConnection(self.path, timeout_s)
+        try:
+            yield connection
         except (FileNotFoundError, ConnectionRefusedError) as error:
             raise NoDaemonError(f"no daemon listens on {self.path}; start one with: llamaswap -config FILE") from error
         except PermissionError as error:
@@ -128,6 +145,11 @@ class _UnixConnection(http.client.HTTPConnection):
         self.sock = socket.socket(socket.AF_UNIX)
         self.sock.settimeout(self.timeout)
         self.sock.connect(str(self._path))
+
+
+def _asked(connection: _UnixConnection, method: str, target: str) -> http.client.HTTPResponse:
+    connection.request(method, target, headers={"Connection": "close", "Accept": "application/json"})
+    return connection.getresponse()
 
 
 def _error_of(answer: http.client.HTTPResponse) -> VerbError:

@@ -10,11 +10,18 @@ from llamaswap.verbs.client import Client, UsageError, VerbError, find_socket
 from llamaswap.verbs.logs import run_logs
 from llamaswap.verbs.orders import run_load, run_unload
 from llamaswap.verbs.ps import run_ps
+from llamaswap.verbs.reload import run_reload
 from llamaswap.verbs.terminal import harmless
 
 Verb = Callable[[Client, argparse.Namespace], None]
 
-_VERBS: dict[str, Verb] = {"ps": run_ps, "load": run_load, "unload": run_unload, "logs": run_logs}
+_VERBS: dict[str, Verb] = {
+    "ps": run_ps,
+    "load": run_load,
+    "unload": run_unload,
+    "logs": run_logs,
+    "reload": run_reload,
+}
 
 
 def main(argv: list[str]) -> int:
@@ -72,7 +79,9 @@ def _parser() -> argparse.ArgumentParser:
         default="",
         help="a model, or `proxy` or `upstream`; by default what the daemon prints",
     )
-    for parser_of_order in (load, unload, logs):
+    reload = verbs.add_parser("reload", parents=[where], help="read the configuration again; say what that changes")
+    reload.add_argument("--dry-run", "-dry-run", action="store_true", help="only say it")
+    for parser_of_order in (load, unload, logs, reload):
         parser_of_order.add_argument("--json", action="store_true", help="for programs")
     return parser
 
