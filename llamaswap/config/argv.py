@@ -6,6 +6,7 @@ are prepared the same way, and the quoting rules are that system's (`argv_window
 """
 
 import os
+import re
 from dataclasses import dataclass
 
 from llamaswap.config.argv_windows import split_windows
@@ -15,6 +16,8 @@ BLANKS = "\t\n\v\f\r \x85\xa0\u1680\u2028\u2029\u202f\u205f\u3000" + "".join(map
 
 _SEPARATORS = " \t\n"
 _ESCAPABLE = '$`"\\'
+#: A run of ordinary characters, or one that may mean something.
+_PIECE = re.compile(r"""[^ \t\n\\'"]+|[ \t\n\\'"]""")
 _PID = "${PID}"
 #: Stands for the digits of a process ID: no character with a meaning, so `\\${PID}` splits as `\\4711` would.
 _PID_STAND_IN = "\U000f0000"
@@ -56,22 +59,22 @@ class _Splitter:
 
     def __init__(self, text: str) -> None:
         self.unclosed = False
-        self._characters = iter(text)
+        self._pieces = (found[0] for found in _PIECE.finditer(text))
         self._words: list[str] = []
         self._word: list[str] | None = None
 
     def run(self) -> list[str]:
-        for c in self._characters:
-            if c in _SEPARATORS:
+        for piece in self._pieces:
+            if piece in _SEPARATORS:
                 self._end_word()
-            elif c == "\\":
+            elif piece == "\\":
                 self._escape()
-            elif c == "'":
+            elif piece == "'":
                 self._single()
-            elif c == '"':
+            elif piece == '"':
                 self._double()
             else:
-                self._add(c)
+                self._add(piece)
         self._end_word()
         return self._words
 
@@ -86,28 +89,28 @@ class _Splitter:
         self._word = None
 
     def _escape(self) -> None:
-        following = next(self._characters, "\n")
+        following = next(self._pieces, "\n")
         if following != "\n":
             self._add(following)
 
     def _single(self) -> None:
         self._add("")
-        for c in self._characters:
-            if c == "'":
+        for piece in self._pieces:
+            if piece == "'":
                 return
-            self._add(c)
+            self._add(piece)
         self.unclosed = True
 
     def _double(self) -> None:
         self._add("")
-        for c in self._characters:
-            if c == '"':
+        for piece in self._pieces:
+            if piece == '"':
                 return
-            self._add(self._escape_in_double() if c == "\\" else c)
+            self._add(self._escape_in_double() if piece == "\\" else piece)
         self.unclosed = True
 
     def _escape_in_double(self) -> str:
-        following = next(self._characters, "\n")
+        following = next(self._pieces, "\n")
         if following == "\n":
             return ""
-        return following if following in _ESCAPABLE else "\\" + following
+        return following if following[0] in _ESCAPABLE else "\\" + following

@@ -9,6 +9,7 @@ import bisect
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import islice
 
 from llamaswap.config.place import Mark, Source
 from llamaswap.config.problems import KeyPath, Problems
@@ -17,6 +18,9 @@ from llamaswap.config.suggest import closest
 REFERENCE = re.compile(r"\$\{env\.([A-Za-z_][A-Za-z0-9_]*)\}")
 
 _PRIVATE_USE = range(0xE000, 0xF8FF)
+#: Nobody writes more references, and no environment holds more characters than may be filled in.
+_MOST_REFERENCES = 100_000
+_MOST_CHARACTERS = 1 << 23
 _DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 
@@ -39,9 +43,14 @@ class Variables:
         self._source = source
         self._environ = environ
         self._problems = problems
-        self._references = list(REFERENCE.finditer(source.text))
         self._told: set[str] = set()
         self._line_starts: list[int] = []
+        self._room = _MOST_CHARACTERS
+        self._references = list(islice(REFERENCE.finditer(source.text), _MOST_REFERENCES + 1))
+        if len(self._references) > _MOST_REFERENCES:
+            what = f"more than {_MOST_REFERENCES} references to environment variables"
+            problems.error("env", (), self._mark(self._references[-1].start()), what, remedy="make the file smaller")
+            self._references = []
         mark = (
             next((chr(code) for code in _PRIVATE_USE if chr(code) not in source.text), "") if self._references else ""
         )
@@ -80,6 +89,9 @@ class Variables:
             near = closest(name, self._environ)
             hint = f"did you mean ${{env.{near}}}? Otherwise set" if near else "set"
             return self._refuse(name, path, mark, "is not set", f"{hint} {name} in the environment of the daemon")
+        self._room -= len(value)  # first: looking through a long value, often, takes its time too
+        if self._room < 0:
+            return self._refuse(name, path, mark, "makes this file too long", "refer to it less often")
         if any(c in value for c in "\r\n\0"):
             return self._refuse(name, path, mark, "holds a line break or NUL", "give it a value of one line")
         if any("\ud800" <= c <= "\udfff" for c in value):

@@ -47,8 +47,9 @@ class _Check:
     def _unknown(self, name: str, entry: Entry, section: Section, path: KeyPath) -> None:
         if not path and (name.startswith("x-") or name in self._anchored):
             return
-        near = None if self._problems.overflows() else closest(name, section.keys)
-        home = next((where for where, known in _homes(ROOT, "") if known == name), None)
+        overflows = self._problems.overflows()
+        near = None if overflows else closest(name, section.keys)
+        home = None if overflows else next((where for where, known in _homes(ROOT, "") if known == name), None)
         if near:
             remedy = f"did you mean {near}?"
         elif home is not None:

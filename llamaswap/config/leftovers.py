@@ -11,6 +11,8 @@ from llamaswap.config.problems import KeyPath, Problems
 from llamaswap.config.suggest import closest
 
 _COMMANDS = (("cmd",), ("cmdStop",))
+#: Longer commands cannot be run, and are not worth a closer look.
+_MOST_CHARACTERS = 1 << 17
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +35,9 @@ def report_leftovers(node: Node, path: KeyPath, scope: Scope, problems: Problems
             continue
         in_stop_command = scope.in_model and where[2:] == ("cmdStop",)
         for name in references(scalar):
-            if not (name == "PID" and in_stop_command):
+            if problems.overflows():
+                problems.error("macro", where, scalar.mark, f"there is no macro ${{{name}}}")
+            elif not (name == "PID" and in_stop_command):
                 _report(name, where, scalar, scope, problems)
         if isinstance(scalar.value, str) and (found := environment.REFERENCE.search(scalar.value)):
             remedy = "write the reference where it is needed; it cannot be put together from macros"
@@ -43,8 +47,12 @@ def report_leftovers(node: Node, path: KeyPath, scope: Scope, problems: Problems
 
 
 def _report_slips(path: KeyPath, scalar: Scalar, scope: Scope, model: Node, problems: Problems) -> None:
-    names = {*scope.names(), *(["PID"] if path[2:] == ("cmdStop",) else [])}
-    for slip in slips(str(scalar.value or ""), names, scope.environ, _given(model)):
+    if not isinstance(scalar.value, str) or len(scalar.value) > _MOST_CHARACTERS:
+        return
+    names = {*scope.names(), "PID"} if any(c in scalar.value for c in "${%") else set()
+    if path[2:] == ("cmd",):
+        names.discard("PID")
+    for slip in slips(scalar.value, names, scope.environ, _given(model)):
         problems.warn(slip.code, path, scalar.mark.find(slip.part), slip.what, remedy=slip.remedy)
 
 

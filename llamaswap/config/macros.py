@@ -20,6 +20,8 @@ _NAME = re.compile(r"[A-Za-z0-9_-]{1,63}")
 #: Macros that double each other grow beyond any memory; no command line is that long.
 _MOST_CHARACTERS = 1 << 20
 _MOST_CHARACTERS_IN_ALL = 1 << 23
+#: In one block. A real file has dozens, and each model is looked through for each of them.
+_MOST_MACROS = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +46,10 @@ def declared(node: Node | None, path: KeyPath, problems: Problems) -> list[Macro
         problems.error(
             "type", path, node.mark, f"macros must be a mapping, not {kind_of(node)}", remedy="write name: value"
         )
+        return []
+    if len(node.entries) > _MOST_MACROS:
+        what = f"more than {_MOST_MACROS} macros in one block"
+        problems.error("macro", path, node.mark, what, remedy="declare those that one model needs in that model")
         return []
     macros = (_declare(name, entry, (*path, name), problems) for name, entry in node.entries.items())
     return [macro for macro in macros if macro is not None]
@@ -76,6 +82,8 @@ def _declare(name: str, entry: Entry, path: KeyPath, problems: Problems) -> Macr
 
 def for_model(model: str, common: Sequence[Macro], own: Sequence[Macro]) -> list[Macro]:
     """The macros of one model: MODEL_ID, then the common ones (each overridden in its place), then its own others."""
+    if not own:
+        return [Macro("MODEL_ID", model), *common]
     overrides = {macro.name: macro for macro in own}
     names = {macro.name for macro in common}
     inherited = [overrides.get(macro.name, macro) for macro in common]
@@ -88,6 +96,8 @@ class Expander:
     def __init__(self, problems: Problems) -> None:
         self._problems = problems
         self._room = _MOST_CHARACTERS_IN_ALL
+        self._indexed: Sequence[Macro] = ()
+        self._positions: dict[str, int] = {}
 
     def expand(self, node: Node, macros: Sequence[Macro], path: KeyPath) -> Node:
         """*node* with all *macros* filled in. Keys stay as they are."""
@@ -104,10 +114,10 @@ class Expander:
 
     def _scalar(self, node: Scalar, text: str, macros: Sequence[Macro], path: KeyPath) -> Scalar:
         from_env, used = node.from_env, False
-        for macro in reversed(macros):
+        after = len(macros)
+        while (after := self._last_used(text, macros, after)) >= 0:
+            macro = macros[after]
             count = text.count(macro.reference)
-            if not count:
-                continue
             used, from_env = True, from_env or macro.from_env
             if text == macro.reference and not isinstance(macro.value, str):
                 return Scalar(node.mark, macro.value, text_of(macro.value), from_env, from_macro=True)
@@ -118,6 +128,14 @@ class Expander:
                 break
             text = text.replace(macro.reference, inserted)
         return Scalar(node.mark, text, text, from_env, from_macro=True) if used else node
+
+    def _last_used(self, text: str, macros: Sequence[Macro], before: int) -> int:
+        """The position of the last macro that *text* refers to, of those that stand before that position; else -1."""
+        if macros is not self._indexed:
+            self._indexed = macros
+            self._positions = {macro.name: n for n, macro in enumerate(macros)}
+        found = (self._positions.get(name, -1) for name in set(REFERENCE.findall(text)))
+        return max((position for position in found if position < before), default=-1)
 
     def _has_room(self, size: int) -> bool:
         self._room -= size

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
-from llamaswap.config.place import Mark, printable, shortened
+from llamaswap.config.place import Mark, shortened
 from llamaswap.errors import ConfigError
 
 Severity = Literal["error", "warning"]
@@ -13,6 +13,9 @@ KeyPath = tuple[str | int, ...]
 
 #: A hostile file may hold a problem on each line; nobody reads more than this.
 MOST_PROBLEMS = 200
+
+#: Characters of a message's parts: a value may be a file of its own.
+_LONGEST, _LONGEST_VALUE = 500, 80
 
 _PLAIN_KEY = re.compile(r"[^\s.\[\]\"]+")
 
@@ -73,13 +76,13 @@ class Problems:
     ) -> None:
         """Add what makes the configuration unusable."""
         self._broken.add(path)
-        self._add(Problem("error", code, path, mark, _with_value(what, value), printable(remedy)))
+        self._add(Problem("error", code, path, mark, _with_value(what, value), shortened(remedy, _LONGEST)))
 
     def warn(
         self, code: str, path: KeyPath, mark: Mark | None, what: str, *, value: str = "", remedy: str = ""
     ) -> None:
         """Add what works, but probably not as meant."""
-        self._add(Problem("warning", code, path, mark, _with_value(what, value), printable(remedy)))
+        self._add(Problem("warning", code, path, mark, _with_value(what, value), shortened(remedy, _LONGEST)))
 
     def unknown(self, path: KeyPath, mark: Mark | None, what: str, *, remedy: str) -> None:
         """Add a key that nobody knows."""
@@ -124,7 +127,7 @@ class Problems:
 
 
 def _with_value(what: str, value: str) -> str:
-    return f"{printable(what)} ({value})" if value else printable(what)
+    return f"{shortened(what, _LONGEST)} ({shortened(value, _LONGEST_VALUE)})" if value else shortened(what, _LONGEST)
 
 
 def _in_order(problems: Iterable[Problem]) -> list[Problem]:

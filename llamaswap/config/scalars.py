@@ -107,7 +107,7 @@ def _timestamp(text: str) -> datetime | None:
     micros = int((clock[3] or ".0")[1:7].ljust(6, "0"))
     try:
         naive = datetime(year, month, day, hour, minute, second, micros, UTC)
-        return naive.replace(tzinfo=datetime.strptime(zone, "%z").tzinfo)
+        return naive if zone == "+00:00" else naive.replace(tzinfo=datetime.strptime(zone, "%z").tzinfo)
     except ValueError:
         return None
 

@@ -16,7 +16,7 @@ _TYPOGRAPHIC = "\u201c\u201d\u201e\u2018\u2019"
 #: Look like a blank at the start of a line, and are none.
 _STRANGE_BLANKS = "\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u200b\u202f\u3000"
 #: A comment that reads as if the value should go on: ``--name my #1 --port 80``.
-_SWALLOWED = re.compile(r"\s+(#\S.*?\s(?:-|\$\{))")
+_SWALLOWED = re.compile(r"[ \t]{1,100}(#\S.{0,200}?\s(?:-|\$\{))")
 
 
 class TreeBuilder:
@@ -58,7 +58,7 @@ class TreeBuilder:
         if raw.mark.line != raw.mark.last_line or not raw.text:
             return
         line, end = raw.mark.source.lines[raw.mark.line - 1], raw.mark.column - 1 + len(raw.text)
-        if "#" in line[end:] and (swallowed := _SWALLOWED.match(line, end)):
+        if swallowed := _SWALLOWED.match(line, end):
             mark = Mark(raw.mark.source, raw.mark.line, swallowed.start(1) + 1)
             remedy = 'if it belongs to the value, put the value in quotes; if not, write "# " with a space'
             self._problems.warn("comment-in-value", path, mark, "what follows # is a comment", remedy=remedy)

@@ -34,7 +34,7 @@ _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 _MOST_DEPTH = 100
 #: Nodes after aliases are followed. A real file has hundreds.
-_MOST_NODES = 400_000
+_MOST_NODES = 100_000
 #: As Go's YAML has it: a document mostly made of aliases is an attack, but small ones are let through.
 _ALIAS_RATIO, _ALIAS_FROM_NODES, _ALIAS_FROM_ALIASES = 0.99, 1000, 100
 

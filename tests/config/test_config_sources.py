@@ -118,7 +118,7 @@ REASONS = {
     **dict.fromkeys(
         ["deep lists", "deep maps", "deep blocks", "deep dashes", "alias chain", "merge chain"], "levels deep"
     ),
-    **dict.fromkeys(["alias bomb", "merge bomb", "many values"], "more than 400000 values"),
+    **dict.fromkeys(["alias bomb", "merge bomb", "many values"], "more than 100000 values"),
     **dict.fromkeys(["macro bomb", "many models of one macro"], "macros make this text too long"),
     "NUL": "U.0000",
 }
