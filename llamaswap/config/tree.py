@@ -9,8 +9,11 @@ from llamaswap.config.place import Mark, Source, printable
 from llamaswap.config.problems import KeyPath, Problems
 from llamaswap.config.scalars import resolve, resolve_tagged
 from llamaswap.config.yaml import RawList, RawMap, RawNode, RawScalar, compose
+from llamaswap.config.yaml_slips import no_blank
 
 _MERGE = "<<"
+#: Their values may start with anything.
+_COMMANDS = ("cmd", "cmdStop")
 #: Look like the quotation marks of a programmer, and are none.
 _TYPOGRAPHIC = "\u201c\u201d\u201e\u2018\u2019"
 #: Look like a blank at the start of a line, and are none.
@@ -58,6 +61,9 @@ class TreeBuilder:
         if raw.mark.line != raw.mark.last_line or not raw.text:
             return
         line, end = raw.mark.source.lines[raw.mark.line - 1], raw.mark.column - 1 + len(raw.text)
+        starts_line = path and isinstance(path[-1], str) and not line[: raw.mark.column - 1].strip()
+        if starts_line and path[-1] not in _COMMANDS and (slip := no_blank(raw.text, raw.mark)):
+            self._problems.warn("no-space", path, raw.mark, slip.what, remedy=slip.remedy)
         if swallowed := _SWALLOWED.match(line, end):
             mark = Mark(raw.mark.source, raw.mark.line, swallowed.start(1) + 1)
             remedy = 'if it belongs to the value, put the value in quotes; if not, write "# " with a space'
