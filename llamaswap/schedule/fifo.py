@@ -6,8 +6,8 @@ each is decided by itself; who stays blocked does not block others:
 
 - A ready model that has nobody to evict serves, up to `limit` requests at once, or `PLACES` where it has no limit.
 - Otherwise it claims its place, unless a running swap would lose something by that, or one of its victims still
-  serves. The claim is a *swap* from here on: it keeps what it needs until its model is ready and its victims are gone.
-  Who wants the same model in the meantime has joined it, simply by waiting.
+  serves or loads. The claim is a *swap* from here on: it keeps what it needs until its model is ready and its victims
+  are gone. Who wants the same model in the meantime has joined it, simply by waiting.
 
 A swap ends in one of four ways. Its model is ready: those who wait are served before anybody else is considered. Its
 load failed: all who wait for it are told (`Scheduler._fail_start`). Something that must go cannot be stopped: likewise.
@@ -106,9 +106,12 @@ class FifoScheduler(SharingScheduler):
         if own is not None and own.serves and not self._in_the_way(swap):
             del self._swaps[swap.target]
             return self._serve_line(own)
-        if swap.target not in self._requests.lines and (own is None or own.state != "starting"):
+        if swap.target not in self._requests.lines and not self._goes_on_loading(own):
             del self._swaps[swap.target]
         return []
+
+    def _goes_on_loading(self, own: Resident | None) -> bool:
+        return own is not None and own.state == "starting" and not own.obsolete and not self._closed
 
     # The queue
 
@@ -150,7 +153,7 @@ class FifoScheduler(SharingScheduler):
         own = self._residents.of(claim.target)
         if own is not None and own.serves and not claim.victims:
             return self._serve_line(own)
-        if not any(life.in_flight for life in self._in_the_way(claim)):
+        if not any(life.in_flight or life.state == "starting" for life in self._in_the_way(claim)):
             self._swaps[claim.target] = claim
         return []
 

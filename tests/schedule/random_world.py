@@ -43,13 +43,8 @@ class History:
         self.sick = self.random.choice((1, 1, 1, 20))  # how much likelier a start fails, and people do not interfere
         self.busy = self.random.choice((0.5, 1.0, 2.0))  # arrivals for each departure
         rules = self._rules()
-        settings: dict[str, Any] = {
-            "parallel": self.random.choice((1, 1, 1, 2, 5)),
-            "abort_orphan_loads": self.random.random() < 0.3,
-            "residents": self._left_overs(rules),
-        }
-        self.world = World(make(rules, **settings), rules, **settings)
-        self.journal = [head_line(rules, **settings)]  # of the real one, whatever *make* makes
+        self.journal: list[str] = []
+        self.world = self._world(make, rules)
         self.tickets = 0
         self.asks = 0
         self.last: Event = Tick()
@@ -64,6 +59,15 @@ class History:
             place = len(self.journal)
             raise ViolationError(f"seed {self.seed}, event {place}, {self.last}: {error!r}") from error
         return len(self.journal)
+
+    def _world(self, make: Callable[..., Any], rules: dict[ModelId, ModelRules]) -> World:
+        settings: dict[str, Any] = {
+            "parallel": self.random.choice((1, 1, 1, 2, 5)),
+            "abort_orphan_loads": self.random.random() < 0.3,
+            "residents": self._left_overs(rules),
+        }
+        self.journal.append(head_line(rules, **settings))  # of the real one, whatever *make* makes
+        return World(make(rules, **settings), rules, **settings)
 
     def _rules(self) -> dict[ModelId, ModelRules]:
         pick = self.random.choice

@@ -75,6 +75,10 @@ class Plan:
             "residents": self.residents,
         }
 
+    def world(self, make: Any) -> World:
+        """The judge over a machine that *make* makes."""
+        return World(make(self.rules(), **self.settings()), self.rules(), **self.settings())
+
     def larger(self) -> "Plan":
         """The same with one more request, and each mishap that may happen may happen once more."""
         more = {name: count + 1 for name, count in vars(self.budget).items() if count}
@@ -124,9 +128,7 @@ def explore(make: Any, plan: Plan, most: int | None = None) -> Counts:
     """
     counts = Counts()
     for wish in plan.wishes():
-        machine = make(plan.rules(), **plan.settings())
-        world = World(machine, plan.rules(), **plan.settings())
-        _explore_from(Situation(world, wish, 0, plan.budget), counts, most)
+        _explore_from(Situation(plan.world(make), wish, 0, plan.budget), counts, most)
         if most is not None and counts.situations >= most:
             break
     return counts

@@ -314,7 +314,7 @@ class World:
                 not self.served(command.life) or hurried or (self.closed and not self.draining),
                 "a serving life is stopped only by an unload or a hasty shutdown",
             )
-            check(hurried or self._must_stop(command.life, process), "a stop has a reason")
+            check(hurried or self._may_stop(command.life, process), "a stop has a reason")
         own = self.models[command.model].grace if command.model in self.models else command.grace
         asked = event.grace if isinstance(event, UnloadAsked) and unload else None
         grace = min(self.most_grace, own if asked is None else asked)
@@ -345,8 +345,6 @@ class World:
         check(client is not None and client.phase == "waiting", "one outcome: a reject is for one who waits")
         assert client is not None
         arriving = isinstance(event, Arrived) and event.ticket == command.ticket
-        first = self.first_waiting()
-        is_first = first is not None and first[0] == command.ticket
         model = client.model
         match command.why:
             case Refusal.UNKNOWN_MODEL:
@@ -360,16 +358,24 @@ class World:
                     "only an unload takes a request's model away",
                 )
             case Refusal.START_FAILED:
-                resting = self.rest(model) > 0 and (is_first or arriving)
+                resting = self.rest(model) > 0 and (arriving or self._is_its_turn(command.ticket))
                 check(command.ticket in self._failed or resting, "only a failed start fails its caller")
                 if command.ticket not in self._failed:
                     check(command.retry_after == self.rest(model), "a resting model says how long")
                 self._failed.discard(command.ticket)
             case Refusal.CANNOT_STOP:
-                check(any(p.stuck for p in self.processes.values()), "a refusal for the stuck needs one that is stuck")
+                check(self._is_hopeless(model), "a refusal for the stuck needs one that is stuck")
             case Refusal.SHUTTING_DOWN:
                 check(self.closed and command.retry_after, "only a shutdown shuts down, and says when to come back")
         client.phase = "rejected"
+
+    def _is_its_turn(self, ticket: Ticket) -> bool:
+        first = self.first_waiting()
+        return first is not None and first[0] == ticket
+
+    def _is_hopeless(self, model: ModelId) -> bool:
+        """Whether something that cannot be stopped is in the way of *model*."""
+        return any(p.stuck for p in self.processes.values())
 
     # What must have been ordered
 
@@ -418,6 +424,9 @@ class World:
     def _is_up(self, model: ModelId) -> bool:
         return any(p.model == model and p.state == "ready" and not p.obsolete for p in self.processes.values())
 
+    def _may_stop(self, life: Life, process: Process) -> bool:
+        return self._must_stop(life, process)
+
     def _must_stop(self, life: Life, process: Process) -> bool:  # noqa: PLR0911 - one return for each rule
         first = self.first_waiting()
         if self.closed:
@@ -435,15 +444,21 @@ class World:
         ttl = self.models[process.model].ttl
         return ttl > 0 and self.now >= process.idle_since + ttl
 
+    def _queue(self) -> list[tuple[Ticket, ModelId]]:
+        return [(ticket, client.model) for ticket, client in self.clients.items() if client.phase == "waiting"]
+
+    def _judge_positions(self, queue: list[Ticket]) -> None:
+        places = dict(enumerate(queue, 1 if self.served() else 0))
+        check({place: t for t, place in self.machine.positions()} == places, "the positions are right")
+
     def _compare_books(self) -> None:
         lives = {view.life: (view.model, view.state, view.in_flight) for view in self.machine.residents()}
         alive = {life: (p.model, p.state, self.served(life)) for life, p in self.processes.items()}
         check(lives == alive, f"the books of lives are right: {lives} is {alive}")
         waiting = [(each.ticket, each.model) for each in self.machine.waiting()]
-        queue = [(ticket, client.model) for ticket, client in self.clients.items() if client.phase == "waiting"]
+        queue = self._queue()
         check(waiting == queue, f"the books of requests are right: {waiting} is {queue}")
-        places = dict(enumerate((ticket for ticket, _ in queue), 1 if self.served() else 0))
-        check({place: t for t, place in self.machine.positions()} == places, "the positions are right")
+        self._judge_positions([ticket for ticket, _ in queue])
         counts = {model: self.outstanding(model) for model in {client.model for client in self.clients.values()}}
         books: Any = self.machine
         outstanding = {model: count for model, count in counts.items() if count}
