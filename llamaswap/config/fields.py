@@ -86,12 +86,12 @@ class Fields:
         node = self._node.get(key)
         return shown(node, (*self.path, key)) if node else ""
 
-    def warn(self, key: str, what: str, remedy: str, code: str = "value") -> None:
+    def warn(self, key: str, what: str, remedy: str, *, code: str) -> None:
         """Say what *key* (or, if empty, the whole section) probably was not meant to do."""
         value, mark = (self.value_of(key), self.mark_of(key)) if key else ("", self.mark)
         self.problems.warn(code, self.path_of(key), mark, what, value=value, remedy=remedy)
 
-    def error(self, key: str, what: str, remedy: str, code: str = "value") -> None:
+    def error(self, key: str, what: str, remedy: str, *, code: str) -> None:
         """Refuse *key*, or, if empty, the whole section; once, and not if it was refused already."""
         if not self.problems.broken(self.path_of(key)):
             value, mark = (self.value_of(key), self.mark_of(key)) if key else ("", self.mark)
@@ -105,9 +105,8 @@ class Fields:
         node = self._node.get(key)
         if is_null(node):
             if shape.required and not self.zero:
-                self.error(
-                    key, f"{key} is missing", f"add {key}: {shape.example or ' | '.join(shape.choices) or '...'}"
-                )
+                remedy = f"add {key}: {shape.example or ' | '.join(shape.choices) or '...'}"
+                self.error(key, f"{key} is missing", remedy, code="missing")
             return "" if self.zero else shape.default
         assert node is not None
         path = self.path_of(key)
@@ -145,7 +144,8 @@ class Fields:
             return [Item(text, path, self.mark) for text in shape.default]
         items = self._list(key, node, path) if node is not None and not is_null(node) else []
         if shape.required and not items and not self.zero:
-            self.error(key, f"{key} is missing" if node is None else f"{key} is empty", f"write {key}: [name, ...]")
+            what = f"{key} is missing" if node is None else f"{key} is empty"
+            self.error(key, what, f"write {key}: [name, ...]", code="missing")
         return [item for item in items if self._is_choice(item, shape)]
 
     def nulls(self, key: str) -> list[tuple[KeyPath, Mark]]:
@@ -241,7 +241,7 @@ class Fields:
             return True
         remedy = scalar_fields.suggestion(item.text, shape.choices)
         self.problems.error(
-            "value", item.path, item.mark, "there is no such choice", value=f'"{item.text}"', remedy=remedy
+            "choice", item.path, item.mark, "there is no such choice", value=f'"{item.text}"', remedy=remedy
         )
         return False
 

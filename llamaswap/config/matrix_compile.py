@@ -29,7 +29,8 @@ _MOST_SUGGESTIONS = 20
 class Finding(NamedTuple):
     """Something that is wrong with a matrix (``error``), or that works but probably not as meant (``warning``).
 
-    `path` is the key below ``matrix``, as in ``("sets", "duo")``; `column`, from 1, the place in an expression.
+    `path` is the key below ``matrix``, as in ``("sets", "duo")``; `column`, from 1, the place in an
+    expression; `code` the rule's name.
     """
 
     severity: Literal["error", "warning"]
@@ -37,6 +38,7 @@ class Finding(NamedTuple):
     what: str
     remedy: str
     column: int | None = None
+    code: str = "matrix"
 
 
 Report = Callable[[Finding], None]
@@ -104,6 +106,7 @@ class _Compiler:
                 path,
                 f"the var hides the model {shortened(name)!r}: here the name stands for {shortened(value)}",
                 "give the var a name that no model has",
+                "var-hides-model",
             )
         return ModelId(value)
 
@@ -122,6 +125,7 @@ class _Compiler:
                     path,
                     f"this is a second cost for {shortened(model)}: {found[model]} and {cost}; the larger holds",
                     "give each model one cost",
+                    "two-costs",
                 )
             found[model] = max(cost, found.get(model, cost))
         return found
@@ -184,8 +188,8 @@ class _Compiler:
     def _error(self, path: tuple[str, ...], what: str, remedy: str, column: int | None = None) -> None:
         self._report(Finding("error", path, what, remedy, column))
 
-    def _warn(self, path: tuple[str, ...], what: str, remedy: str) -> None:
-        self._report(Finding("warning", path, what, remedy))
+    def _warn(self, path: tuple[str, ...], what: str, remedy: str, code: str) -> None:
+        self._report(Finding("warning", path, what, remedy, code=code))
 
 
 _AN_ID = "use the ID of a model, not an alias"

@@ -37,9 +37,9 @@ def chosen(found: str, shape: Text, node: Node, path: KeyPath, problems: Problem
     remedy = suggestion(word, shape.choices)
     if shape.lenient:
         what = f"there is no such choice, {shape.default or 'none'} is used"
-        problems.warn("value", path, node.mark, what, value=shown(node, path), remedy=remedy)
+        problems.warn("choice", path, node.mark, what, value=shown(node, path), remedy=remedy)
     else:
-        problems.error("value", path, node.mark, "there is no such choice", value=shown(node, path), remedy=remedy)
+        problems.error("choice", path, node.mark, "there is no such choice", value=shown(node, path), remedy=remedy)
     return shape.default
 
 

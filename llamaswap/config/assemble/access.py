@@ -11,7 +11,8 @@ def api_keys(root: Fields) -> tuple[str, ...]:
         what = "an empty API key: without it the server would be open to all"
         root.problems.error("api-key", path, mark, what, remedy="give the variable a value, or remove the item")
     if not root.nulls("apiKeys") and root.written("apiKeys") and not root.given("apiKeys"):
-        root.warn("apiKeys", "no keys are given, so everybody is let in", "write the keys, or remove apiKeys")
+        what = "no keys are given, so everybody is let in"
+        root.warn("apiKeys", what, "write the keys, or remove apiKeys", code="no-api-keys")
     keys = root.texts("apiKeys")
     for key in keys:
         if not key.text or " " in key.text:
@@ -30,9 +31,11 @@ def ignore_paths(upstream: Fields) -> PathPatterns:
             "an empty list means the built-in expression",
             "for none at all write one that never matches, ['$^a']",
         )
-        upstream.warn("ignorePaths", what, remedy)
+        upstream.warn("ignorePaths", what, remedy, code="empty-is-default")
     if len(items) > MOST_PATTERNS:
-        upstream.error("ignorePaths", f"more than {MOST_PATTERNS} expressions", "join them: (one|two|three)")
+        upstream.error(
+            "ignorePaths", f"more than {MOST_PATTERNS} expressions", "join them: (one|two|three)", code="regex"
+        )
     for item in items[:MOST_PATTERNS]:
         reason = why_no_regex(item.text)
         if reason:

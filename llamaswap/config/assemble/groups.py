@@ -25,10 +25,10 @@ def build_groups(place: Fields, names: Names) -> tuple[GroupConfig, ...]:
 
 def _group(name: str, fields: Fields, names: Names, homes: dict[ModelId, str]) -> GroupConfig:
     if fields.zero:
-        fields.warn("", "an empty group", "give it members, or remove it")
+        fields.warn("", "an empty group", "give it members, or remove it", code="null-entry")
     if name == IMPLICIT_GROUP:
         what = "this is the group of all models that are in no other; they become members too"
-        fields.warn("", what, "give the group another name, if that is not meant")
+        fields.warn("", what, "give the group another name, if that is not meant", code="implicit-group")
     members = [_member(item, name, fields, names, homes) for item in fields.texts("members")]
     return GroupConfig(
         name=name,
@@ -48,7 +48,7 @@ def _member(item: Item, group: str, fields: Fields, names: Names, homes: dict[Mo
     model = names.local[item.text]
     if item.text != model:
         what, remedy = f"an alias; the model {model} is meant", f"write {model}"
-        fields.problems.warn("group", item.path, item.mark, what, value=value, remedy=remedy)
+        fields.problems.warn("alias-for-id", item.path, item.mark, what, value=value, remedy=remedy)
     if model in homes:
         where = "this group twice" if homes[model] == group else f"the group {homes[model]} too"
         what, remedy = f"the model {model} is in {where}", "a model belongs to one group: remove one of them"

@@ -21,7 +21,7 @@ def build_matrix(fields: Fields, names: Names) -> Matrix:
         if finding.column is not None:
             mark = _inside(mark, texts[path], finding.column)
         add = fields.problems.error if finding.severity == "error" else fields.problems.warn
-        add("matrix", path, mark, finding.what, remedy=finding.remedy)
+        add(finding.code, path, mark, finding.what, remedy=finding.remedy)
 
     return compile_matrix(
         {item.name: item.text for item in variables},

@@ -37,7 +37,7 @@ def build_model(name: str, fields: Fields, defaults: Defaults, expanded: Expande
     """The model *name*."""
     if fields.zero:
         what, remedy = "an empty model: it has no command and cannot be used", "give it a cmd, or remove it"
-        fields.warn("", what, remedy)
+        fields.warn("", what, remedy, code="null-entry")
     cmd, stop = fields.text("cmd"), fields.text("cmdStop")
     aliases = fields.texts("aliases")
     timeout = fields.whole("unloadTimeout")

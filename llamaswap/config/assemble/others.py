@@ -19,7 +19,9 @@ def build_peers(root: Fields) -> tuple[dict[str, PeerConfig], dict[str, Fields]]
     peers, places = {}, {}
     for name, fields in root.entries("peers"):
         if fields.zero:
-            fields.warn("", "an empty peer: it has no models", "give it proxy and models, or remove it")
+            fields.warn(
+                "", "an empty peer: it has no models", "give it proxy and models, or remove it", code="null-entry"
+            )
         peers[name] = PeerConfig(
             id=name,
             proxy="" if fields.zero else parts.address(fields),
@@ -70,10 +72,11 @@ class Selectors:
 
     def _check_name(self, name: str, fields: Fields) -> None:
         if not name.strip(BLANKS):
-            fields.error("", "a selector needs a name", "give it one")
+            fields.error("", "a selector needs a name", "give it one", code="selector")
         elif name in self._names.local:
             kind = "a model's ID" if name in self._names.ids else f"an alias of the model {self._names.local[name]}"
-            fields.error("", f"this name is {kind}, which would never be asked for again", "choose another name")
+            what = f"this name is {kind}, which would never be asked for again"
+            fields.error("", what, "choose another name", code="selector")
         elif is_full(self._names, name):
             fields.error("", "this name is taken by a model of a peer", "choose another name", code="peer-name")
 
@@ -126,9 +129,10 @@ def build_profiles(root: Fields, names: Names, selectors: Mapping[str, object]) 
     for name, fields in root.entries("profiles"):
         pins = fields.named_texts("pins")
         if not name.strip(BLANKS):
-            fields.error("", "a profile needs a name", "give it one")
+            fields.error("", "a profile needs a name", "give it one", code="profile")
         if not pins:
-            fields.error("pins", "a profile needs at least one pin", "write pins: {requested-name: name-to-use}")
+            what, remedy = "a profile needs at least one pin", "write pins: {requested-name: name-to-use}"
+            fields.error("pins", what, remedy, code="missing")
         for pin in pins:
             _check_pin(pin, names, selectors, fields.problems)
         targets = MappingProxyType({pin.name: pin.text for pin in pins})

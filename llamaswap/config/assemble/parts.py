@@ -31,7 +31,8 @@ def timeouts(fields: Fields) -> Timeouts:
     """``timeouts``, in seconds."""
     for key in fields.shape.keys:
         if fields.given(key) and fields.whole(key) < 0 and key != "keepalive":
-            fields.warn(key, "a negative time limit: nothing can be done in it", "write 0 for no limit")
+            what = "a negative time limit: nothing can be done in it"
+            fields.warn(key, what, "write 0 for no limit", code="negative-timeout")
     return Timeouts(
         connect=fields.whole("connect"),
         keepalive=fields.whole("keepalive"),
@@ -54,7 +55,7 @@ def address(fields: Fields, key: str = "proxy") -> str:
         remedy = f"write {meant if usable else 'http://127.0.0.1:PORT'}"
         fields.error(key, f"this is no URL: {reason}", remedy, code="url")
     elif not text.startswith(("http://", "https://")) or not text.partition("://")[2].lstrip("/"):
-        fields.warn(key, "requests cannot be sent to this address", "write http://127.0.0.1:PORT")
+        fields.warn(key, "requests cannot be sent to this address", "write http://127.0.0.1:PORT", code="unusable-url")
     return text
 
 
@@ -91,7 +92,7 @@ def _strip(fields: Fields, names: str) -> tuple[str, ...]:
     listed = [name.strip(BLANKS) for name in names.split(",")]
     if _PROTECTED in listed:
         key = "stripParams" if fields.text("stripParams") else "strip_params"
-        fields.warn(key, "the key model cannot be deleted, it is left as it is", "leave it out")
+        fields.warn(key, "the key model cannot be deleted, it is left as it is", "leave it out", code="protected-key")
     return tuple(sorted({name for name in listed if name and name != _PROTECTED}, key=_bytes))
 
 

@@ -71,7 +71,8 @@ def build(expanded: Expanded, problems: Problems) -> Config:
 def _defaults(root: Fields) -> Defaults:
     start = root.whole("healthCheckTimeout")
     if start < _SHORTEST_START_S:
-        root.warn("healthCheckTimeout", f"raised to {_SHORTEST_START_S} seconds", f"write {_SHORTEST_START_S} or more")
+        what, remedy = f"raised to {_SHORTEST_START_S} seconds", f"write {_SHORTEST_START_S} or more"
+        root.warn("healthCheckTimeout", what, remedy, code="raised")
     scheduler = root.section("routing").section("scheduler").text("use")
     return Defaults(
         health_check_timeout=float(max(_SHORTEST_START_S, start)),

@@ -28,21 +28,21 @@ def build_routing(root: Fields, names: Names) -> RoutingConfig:
     modern = bool(use) or settings.given("matrix") or _has_entries(settings, "groups")
     if legacy and modern:
         key = "matrix" if root.given("matrix") else "groups"
-        root.error(
-            key, f"{key} at the top level and routing.router are both used", f"move {key} to routing.router.settings"
-        )
+        what = f"{key} at the top level and routing.router are both used"
+        root.error(key, what, f"move {key} to routing.router.settings", code="two-routers")
     scheduler = _scheduler(root.section("routing").section("scheduler"), names)
     place = root if legacy else settings
     if legacy and root.given("matrix") and _has_entries(root, "groups"):
-        root.error("matrix", "groups and matrix are both used, but only one can hold", "keep one of them")
+        what = "groups and matrix are both used, but only one can hold"
+        root.error("matrix", what, "keep one of them", code="two-routers")
     name = "matrix" if (root.given("matrix") if legacy else use == "matrix") else "group"
     if name == "matrix" and not place.given("matrix"):
-        router.error(
-            "use", "the router is matrix, but routing.router.settings.matrix is missing", "add it with its sets"
-        )
+        what = "the router is matrix, but routing.router.settings.matrix is missing"
+        router.error("use", what, "add it with its sets", code="missing")
     _read_the_other(root, settings, name)
     if not legacy and not use and settings.given("matrix"):
-        settings.warn("matrix", "this matrix is ignored, because routing.router.use is not set", "add use: matrix")
+        what = "this matrix is ignored, because routing.router.use is not set"
+        settings.warn("matrix", what, "add use: matrix", code="ignored-block")
     if name == "matrix" and place.given("matrix"):
         return RoutingConfig("matrix", (), build_matrix(place.section("matrix"), names), scheduler)
     return RoutingConfig(cast(RouterName, name), build_groups(place, names), None, scheduler)
@@ -91,7 +91,7 @@ def _priorities(fifo: Fields, names: Names) -> MappingProxyType[ModelId, int]:
         if other is not None:
             what = f"the model {model} has two priorities, as {other.name} and as {entry.name}"
             remedy = f"keep one of them; the one of {model} counts"
-            fifo.problems.warn("priority", entry.path, entry.mark, what, remedy=remedy)
+            fifo.problems.warn("two-priorities", entry.path, entry.mark, what, remedy=remedy)
         if other is None or entry.name == model:
             found[model] = entry
     return MappingProxyType({model: entry.value for model, entry in found.items()})
