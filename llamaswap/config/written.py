@@ -18,20 +18,17 @@ class Written:
         """Whether there is a value at *path*, and not a null."""
         return not is_null(self._node(path))
 
-    def mark(self, path: KeyPath) -> Mark | None:
-        """Where the value of *path* stands, or the nearest thing that holds it; None if there is no file."""
-        return next((node.mark for node in self._nodes_above(path)), None)
-
-    def key_mark(self, path: KeyPath) -> Mark | None:
-        """Where the key of *path* itself stands; as `mark` if it is none."""
-        above = self._node(path[:-1])
-        entry = above.entries.get(str(path[-1])) if isinstance(above, Map) and path else None
-        return entry.key if entry else self.mark(path)
-
-    def text(self, path: KeyPath) -> str | None:
-        """The text at *path*, if it is one."""
-        node = self._node(path)
-        return node.value if isinstance(node, Scalar) and isinstance(node.value, str) else None
+    def place(self, path: KeyPath) -> Mark | None:
+        """Where a message about *path* points: its value if that is one line, its key else, or what is above it."""
+        for end in range(len(path), 0, -1):
+            node = self._node(path[:end])
+            if isinstance(node, Scalar):
+                return node.mark
+            if node is not None:
+                above = self._node(path[: end - 1])
+                entry = above.entries.get(str(path[end - 1])) if isinstance(above, Map) else None
+                return entry.key if entry else node.mark
+        return self.root.mark if self.root else None
 
     def keys(self, path: KeyPath) -> list[str]:
         """The keys of the mapping at *path*."""
@@ -44,12 +41,6 @@ class Written:
         for n, item in enumerate(node.items if isinstance(node, List) else ()):
             if isinstance(item, Scalar) and isinstance(item.value, str):
                 yield (*path, n), item.value
-
-    def _nodes_above(self, path: KeyPath) -> Iterator[Node]:
-        for end in range(len(path), -1, -1):
-            node = self._node(path[:end])
-            if node is not None:
-                yield node
 
     def _node(self, path: KeyPath) -> Node | None:
         node: Node | None = self.root

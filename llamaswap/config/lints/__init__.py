@@ -1,0 +1,39 @@
+"""What works but is probably not as meant: rules over a finished configuration, beyond what the loader sees. Pure.
+
+A rule is a function from `Facts` to `Lint`s. Rules hold their tongue when in doubt: a false alarm teaches people to
+ignore the others. `llamaswap.config.rules` lists them all.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+
+from llamaswap.config.lints import access, commands, groups, matrix, names, ports, schedulers, selectors, startup
+from llamaswap.config.lints.facts import Facts, Lint
+from llamaswap.config.problems import Problem, Problems
+
+__all__ = ["Facts", "Lint", "lint", "placed"]
+
+_RULES: tuple[Callable[[Facts], Iterator[Lint]], ...] = (
+    *access.RULES,
+    *commands.RULES,
+    *groups.RULES,
+    *matrix.RULES,
+    *names.RULES,
+    *ports.RULES,
+    *schedulers.RULES,
+    *selectors.RULES,
+    *startup.RULES,
+)
+
+
+def lint(facts: Facts) -> tuple[Problem, ...]:
+    """What all rules have to say, in document order."""
+    return placed((found for rule in _RULES for found in rule(facts)), facts)
+
+
+def placed(found: Iterable[Lint], facts: Facts) -> tuple[Problem, ...]:
+    """*found* as warnings that name their places, in document order."""
+    problems = Problems()
+    for each in found:
+        mark = facts.written.place(each.path)
+        problems.warn(each.code, each.path, mark, each.what, value=each.value, remedy=each.remedy)
+    return problems.warnings()
