@@ -1,9 +1,9 @@
-"""The walls: builds the rooms, runs them in one nursery tree, and turns the lights off in order.
+"""The walls: builds the rooms, runs them in one nursery tree, and ends them in order.
 
 ::
 
     services   signals, dispatcher (and below it the models' lives), control plane, preload, listener and connections
-    body       waits for the signal to stop, then drains them in order, and ends the services
+    body       waits for the signal to stop, drains them in order (`shutdown`), and ends the services
 
 Services open first and close last. A service that fails for good ends the daemon, non-zero, and takes every model
 with it; the control plane alone may fail and is started again.
@@ -11,11 +11,9 @@ with it; the control plane alone may fail and is started again.
 
 import logging
 import math
-import os
 import signal
 import socket
 import ssl
-import threading
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -42,16 +40,12 @@ from llamaswap.proxy.handler import ModelHandler
 from llamaswap.reload import FromFiles, ReadFiles, Reloader
 from llamaswap.schedule.choose import scheduler_for
 from llamaswap.schedule.events import Event, Life
+from llamaswap.shutdown import Shutdown
 from llamaswap.stillness import Seen
 from llamaswap.telemetry.logs import LogHub
 from llamaswap.watch import watch
 
 log = logging.getLogger(__name__)
-
-#: Shutdown: for requests being served; then for the models' grace; then for the last bytes of answers.
-DRAIN_S, GRACE_S, FLUSH_S = 23.0, 5.0, 1.0
-#: Whatever happens, the process is gone so long after the first signal.
-HARD_EXIT_S = 34.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,9 +73,6 @@ class Daemon:
     def __init__(self, options: Options, first: FromFiles) -> None:
         self._options = options
         self._first = first
-        self._stopping = trio.Event()
-        self._hurry = trio.Event()
-        self._signals_seen = 0
         self._preloads, self._preloading = trio.open_memory_channel[tuple[ModelId, ...]](math.inf)
 
     async def run(self) -> None:
@@ -108,12 +99,12 @@ class Daemon:
             await trio.to_thread.run_sync(reclaim_orphans)
             await services.start(self._dispatcher.run)
             await services.start(self._listener.serve)
-            services.start_soon(self._control.run, self._stopping)
+            services.start_soon(self._control.run, self._shutdown.begun)
             services.start_soon(self._reloader.run)
             services.start_soon(self._preload)
             if self._options.watched is not None:
                 services.start_soon(watch, self._options.watched, self._reload_changed, self._options.in_force)
-            await self._shut_down()
+            await self._shutdown.run()
             services.cancel_scope.cancel("drained")
 
     def _build(self) -> None:
@@ -133,6 +124,7 @@ class Daemon:
         )
         self._site = Site(self._plane.answer, config.stall_timeout)
         self._listener = Listener(options.sockets, self._site, options.tls)
+        self._shutdown = Shutdown(self._hub, self._reloader, self._listener, self._dispatcher, self._control)
 
     def _current(self) -> Config:
         return self._reloader.config
@@ -162,7 +154,7 @@ class Daemon:
                 except LlamaSwapError as error:
                     log.error("failed to preload model %s: %s", model, error)
 
-    # -- signals and shutdown ---------------------------------------------------------------------------------------
+    # -- signals ----------------------------------------------------------------------------------------------------
 
     async def _watch_signals(self, *, task_status: trio.TaskStatus[None]) -> None:
         received = trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -172,49 +164,7 @@ class Daemon:
                 if number == signal.SIGHUP:
                     self._reloader.ask("SIGHUP")
                 else:
-                    self._end_soon(signal.Signals(number).name)
-
-    def _end_soon(self, name: str) -> None:
-        self._signals_seen += 1
-        if self._signals_seen == 1:
-            log.info("%s: shutting down; again to end requests now, a third time to kill everything", name)
-            watchdog = threading.Timer(HARD_EXIT_S, self._end_now)
-            watchdog.daemon = True
-            watchdog.start()
-            self._stopping.set()
-        elif self._signals_seen == 2:
-            log.warning("%s again: ending requests now", name)
-            self._hurry.set()
-        else:
-            self._end_now()
-
-    def _end_now(self) -> None:
-        """Kill what we know of and go; the guards, seeing us gone, kill the rest."""
-        self._dispatcher.kill_now()
-        self._hub.close()
-        os._exit(1)
-
-    async def _shut_down(self) -> None:
-        """Refuse what waits, let what is served finish, stop the models, close the connections: all within bounds."""
-        await self._stopping.wait()
-        self._reloader.close()
-        self._hub.end_streams()
-        self._listener.stop_accepting()
-        with trio.move_on_after(DRAIN_S):
-            async with trio.open_nursery() as drain:
-                drain.start_soon(self._cancel_when_hurried, drain.cancel_scope)
-                await self._dispatcher.shut_down(drain=True)
-                drain.cancel_scope.cancel("drained")
-        await self._dispatcher.shut_down(drain=False, grace=GRACE_S)
-        with trio.move_on_after(FLUSH_S):
-            while self._listener.open_connections:
-                await self._listener.changed()
-            await self._control.ended.wait()  # who follows a log over its socket gets the stream's end
-        self._listener.close()
-
-    async def _cancel_when_hurried(self, scope: trio.CancelScope) -> None:
-        await self._hurry.wait()
-        scope.cancel("hurried")
+                    self._shutdown.signalled(signal.Signals(number).name)
 
     # -- reloads ----------------------------------------------------------------------------------------------------
 

@@ -27,6 +27,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "stillness": set(),
     "hints": set(),
     "watch": {"config", "stillness", "hints"},
+    "shutdown": {"controlplane", "dispatcher", "gateway", "reload", "telemetry"},
     "daemon": {
         "config",
         "control",
@@ -38,6 +39,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "reload",
         "runtime_dir",
         "schedule",
+        "shutdown",
         "stillness",
         "telemetry",
         "watch",
