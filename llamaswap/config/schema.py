@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Literal
 
+from llamaswap.config.journal import JournalSettings
 from llamaswap.config.names import ModelId
 from llamaswap.config.parts import (
     Capabilities,
@@ -89,6 +90,7 @@ class Config:
         ignore_paths: Which paths below ``/upstream/<model>`` are not recorded.
         session_headers: Headers that may name the session a request belongs to.
         store_path: Where activity is kept; None means in memory.
+        journal: Whether and where the scheduler's facts and orders are written down.
         keep_models: A reload leaves unchanged models running.
         stall_timeout: A client that takes no byte for so many seconds is dropped.
         max_request_body: Most bytes of a request body that is buffered.
@@ -120,6 +122,7 @@ class Config:
     session_headers: tuple[str, ...] = ("X-Session-ID", "X-Litellm-Session-Id")
     store_path: str | None = None
     performance: PerformanceConfig = field(default_factory=PerformanceConfig)
+    journal: JournalSettings = field(default_factory=JournalSettings)
     keep_models: bool = True
     cors_origins: tuple[str, ...] = ()
     allowed_hosts: tuple[str, ...] = ()

@@ -3,6 +3,7 @@
 from types import MappingProxyType
 from typing import cast
 
+from llamaswap.config.argv import BLANKS
 from llamaswap.config.assemble import access
 from llamaswap.config.assemble.models import Defaults, build_model
 from llamaswap.config.assemble.names import build_names, preload
@@ -11,6 +12,7 @@ from llamaswap.config.assemble.ports import check_ports
 from llamaswap.config.assemble.routing import build_routing
 from llamaswap.config.expand import Expanded
 from llamaswap.config.fields import Fields
+from llamaswap.config.journal import JournalSettings
 from llamaswap.config.parts import PerformanceConfig
 from llamaswap.config.problems import Problems
 from llamaswap.config.schema import Config, LogLevel, LogSink
@@ -60,12 +62,19 @@ def build(expanded: Expanded, problems: Problems) -> Config:
         ),
         store_path=access.store_path(root),
         performance=PerformanceConfig(performance.switch("disabled"), performance.seconds("every")),
+        journal=_journal(root.section("journal")),
         keep_models=root.section("reload").switch("keepModels"),
         cors_origins=tuple(item.text for item in root.section("cors").texts("origins")),
         allowed_hosts=tuple(item.text for item in root.texts("allowedHosts")),
         stall_timeout=float(root.whole("stallTimeout")),
         max_request_body=root.whole("maxRequestBody") << 20,
     )
+
+
+def _journal(fields: Fields) -> JournalSettings:
+    """``journal``; a path switches it on."""
+    path = fields.text("path").strip(BLANKS)
+    return JournalSettings(path, fields.whole("maxMiB") << 20, fields.whole("files"))
 
 
 def _defaults(root: Fields) -> Defaults:
