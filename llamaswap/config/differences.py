@@ -49,7 +49,7 @@ def changed_globals(old: Config, new: Config) -> tuple[str, ...]:
 def name_of(field: str) -> str | None:
     """How the configuration calls *field* of `Config` or `ModelConfig`; None if it has no name of its own there."""
     first, *others = field.split("_")
-    return _NAMES.get(field, first + "".join(map(str.title, others)))
+    return (_LAUNCH | _NAMES).get(field, first + "".join(map(str.title, others)))
 
 
 def _changed(old: Any, new: Any, ignoring: Iterable[str] = ()) -> list[str]:

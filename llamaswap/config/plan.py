@@ -20,7 +20,7 @@ from llamaswap.config.schema import Config, ModelConfig
 Fate = Literal["kept", "restarted", "added", "removed"]
 
 #: Settings that are read once, when the daemon starts.
-NEED_RESTART: frozenset[str] = frozenset()
+NEED_RESTART = frozenset(("journal",))
 
 
 @dataclass(frozen=True, slots=True)
