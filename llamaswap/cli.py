@@ -14,7 +14,9 @@ from llamaswap.flags import VERBS, Flags, UsageError, parse_flags
 USAGE = """\
 Usage: llamaswap [serve] -config FILE [flags]      run the daemon
        llamaswap ps|load|unload|logs|reload [...]  talk to a running one; -h tells more
+       llamaswap check FILE                        tell what is wrong with a configuration, and what it means
        llamaswap import [PATH...]                  write a configuration for the models on this machine
+       llamaswap replay|simulate [...]             play a journal again, or under other settings
 
   -config FILE          the configuration
   -config-dir DIR       merge DIR/*.yml and DIR/*.yaml, by name, after -config
@@ -23,6 +25,7 @@ Usage: llamaswap [serve] -config FILE [flags]      run the daemon
   -tls-key-file FILE
   -watch-config         reload when the configuration changes; SIGHUP reloads at any time
   -strict               unknown keys in the configuration are errors
+  -check                check the configuration, print what it means, and end; as the verb check
   -version              print the version
 """
 
@@ -71,6 +74,8 @@ def _serve(flags: Flags) -> int:
         raise ConfigError(f"which configuration? Give -config FILE or -config-dir DIR\n\n{USAGE.rstrip()}")
     if bool(flags.tls_cert_file) != bool(flags.tls_key_file):
         raise ConfigError("TLS needs both -tls-cert-file and -tls-key-file")
+    if flags.check:
+        return _check(flags)
     # Mistakes in the flags are told without the time that these imports take.
     from llamaswap.config.load import PortsInUse, load, sources  # noqa: PLC0415
 
@@ -113,6 +118,14 @@ def _serve(flags: Flags) -> int:
 
     trio.run(run)
     return 0
+
+
+def _check(flags: Flags) -> int:
+    from llamaswap import verbs  # noqa: PLC0415 - the daemon starts without it
+
+    named = {"-config": flags.config, "-config-dir": flags.config_dir, "-listen": flags.listen}
+    words = [f"{name}={value}" for name, value in named.items() if value]
+    return verbs.main(["check", *words, *(["-strict"] if flags.strict else [])])
 
 
 def _tls(flags: Flags) -> ssl.SSLContext | None:

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
 
 #: Words in front of which no flag stands.
-VERBS = ("ps", "load", "unload", "logs", "reload", "import")
+VERBS = ("ps", "load", "unload", "logs", "reload", "import", "check", "replay", "simulate")
 
 _TRUE, _FALSE = (
     frozenset(("1", "t", "T", "true", "TRUE", "True")),
@@ -28,6 +28,7 @@ class Flags:
     tls_key_file: str = ""
     watch_config: bool = False
     strict: bool = False
+    check: bool = False
     version: bool = False
     help: bool = False
 

@@ -24,12 +24,20 @@ _VERBS: dict[str, Verb] = {
 }
 
 
-def main(argv: list[str]) -> int:
+def main(argv: list[str]) -> int:  # noqa: PLR0911 - one return for each way to end
     """Run the verb in *argv* (without the program's name) and return the exit code."""
     if argv[:1] == ["import"]:
         from llamaswap.verbs import importing  # noqa: PLC0415 - the others start without it
 
         return importing.main(argv[1:])
+    if argv[:1] in (["replay"], ["simulate"]):
+        from llamaswap.verbs import offline  # noqa: PLC0415 - as above
+
+        return offline.main(argv)
+    if argv[:1] == ["check"]:
+        from llamaswap.verbs import check  # noqa: PLC0415 - as above
+
+        return check.main(argv[1:])
     try:
         arguments = _parser().parse_args(argv)
     except SystemExit as done:  # argparse has said what is wrong, or printed the help

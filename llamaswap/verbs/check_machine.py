@@ -1,0 +1,61 @@
+"""What only this machine can tell of a configuration: programs and files that are not there."""
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+from llamaswap.config.lints import Facts, Lint
+from llamaswap.config.schema import ModelConfig
+
+#: Programs that read the files in their arguments here, and not in a container or on another machine.
+_READERS = frozenset({"llama-server", "llama-server.exe"})
+_OF_EMBEDDED = "llamaswap.embedded"
+_FILE_OPTIONS = frozenset({"-m", "--model", "-mm", "--mmproj", "-md", "--model-draft", "--lora"})
+_ELSEWHERE = frozenset({"docker", "podman", "nerdctl", "ssh", "kubectl", "wsl", "wsl.exe", "chroot", "distrobox"})
+
+
+def machine_lints(facts: Facts) -> Iterator[Lint]:
+    """Programs that are not found, and model files that cannot be read."""
+    for model in facts.config.models.values():
+        if model.argv:
+            yield from _program(model)
+            yield from _files(model)
+
+
+def _program(model: ModelConfig) -> Iterator[Lint]:
+    program = model.argv[0]
+    if not program or shutil.which(program) is not None:
+        return
+    path = ("models", model.id, "cmd")
+    if os.sep in program:
+        there = os.path.exists(program)  # noqa: PTH110 (Path raises ValueError for a NUL)
+        what = "this program may not be run" if there else "there is no such program"
+        yield Lint("no-program", path, what, "chmod +x" if there else "check the path", program)
+    else:
+        yield Lint("no-program", path, "this program is not in PATH", "install it, or write its path", program)
+
+
+def _files(model: ModelConfig) -> Iterator[Lint]:
+    names = [word.rpartition("/")[2] for word in model.argv]
+    if not _ELSEWHERE.isdisjoint(names) or not (_OF_EMBEDDED in names or not _READERS.isdisjoint(names)):
+        return
+    for option, value in _options(model.argv):
+        trouble = _why_unreadable(value) if value.endswith(".gguf") and option in _FILE_OPTIONS else None
+        if trouble:
+            yield Lint("missing-file", ("models", model.id, "cmd"), trouble, "check the path", value)
+
+
+def _options(words: tuple[str, ...]) -> Iterator[tuple[str, str]]:
+    for word, following in zip(words, (*words[1:], ""), strict=True):
+        option, equals, value = word.partition("=")
+        yield option, value if equals else following
+
+
+def _why_unreadable(name: str) -> str | None:
+    try:
+        if not Path(name).is_file():
+            return "there is no such file"
+    except (OSError, ValueError):
+        return "there is no such file"
+    return None if os.access(name, os.R_OK) else "this file may not be read"
