@@ -74,7 +74,9 @@ class InForce:
 
 
 @dataclass(slots=True)
-class _Asked:
+class Asked:
+    """A reload that somebody has asked for. Once `done` is set, `attempt` is what came of it; None if there is none."""
+
     triggers: list[str]
     done: trio.Event = field(default_factory=trio.Event)
     attempt: Attempt | None = None
@@ -103,7 +105,7 @@ class Reloader:
         self._read = read
         self._dispatcher = dispatcher
         self._adopt = adopt
-        self._asked: _Asked | None = None
+        self._asked: Asked | None = None
         self._wake = trio.Event()
         self._closed = False
         # A read that was given up still holds its place, so that a dead disk costs one thread and not one a reload.
@@ -137,10 +139,10 @@ class Reloader:
             raise ShuttingDownError("the daemon is shutting down")
         return asked.attempt
 
-    def ask(self, trigger: str) -> _Asked:
+    def ask(self, trigger: str) -> Asked:
         """Have a reload carried out without waiting for it."""
         if self._asked is None:
-            self._asked = _Asked([])
+            self._asked = Asked([])
             self._wake.set()
         self._asked.triggers.append(trigger)
         if self._closed:
