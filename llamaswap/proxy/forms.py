@@ -7,7 +7,7 @@ bytes of one value only. Werkzeug, which reads the parts' headers, is imported b
 import re
 from collections.abc import Iterator
 from typing import NamedTuple
-from urllib.parse import unquote_to_bytes
+from urllib.parse import quote_plus, unquote_to_bytes
 
 MULTIPART, URLENCODED = b"multipart/form-data", b"application/x-www-form-urlencoded"
 #: Beyond these a form cannot be read, as in the reference: the bytes of an urlencoded body; the parts of a multipart
@@ -51,6 +51,14 @@ def urlencoded_value(body: Body, key: bytes) -> str:
     if len(body) > MAX_URLENCODED_BYTES:
         raise FormError(f"the form exceeds {MAX_URLENCODED_BYTES} bytes")
     return pair_value(body, key)
+
+
+def replace_pair(data: Body, key: bytes, value: str) -> bytes:
+    """*data* with the first value of *key* (``model`` or ``stream``) replaced; as it was if there is none."""
+    match = _PAIRS[key].search(data)
+    if match is None:
+        return bytes(data)
+    return bytes(data[: match.start(1)]) + quote_plus(value).encode() + bytes(data[match.end(1) :])
 
 
 def multipart_values(body: Body, content_type: bytes) -> dict[str, tuple[int, int]]:

@@ -10,6 +10,8 @@ from llamaswap.proxy import resolve
 from llamaswap.proxy.exchange import exchange
 from llamaswap.proxy.reply import send_reply
 from llamaswap.proxy.request import Client, Request
+from llamaswap.proxy.resolve import Body
+from llamaswap.proxy.selectors import Selectors
 
 #: Asked for by browser tabs that are left open; they use a model that is loaded, and do not load one.
 IGNORED_SUFFIXES = (b".js", b".json", b".css", b".png", b".gif", b".jpg", b".jpeg", b".ico", b".txt")
@@ -18,11 +20,16 @@ SMALL_BODY_BYTES = 1 << 20
 
 
 class ModelHandler:
-    """Answers the requests that need a model."""
+    """Answers the requests that need a model.
+
+    Attributes:
+        selectors: What the selectors have given out.
+    """
 
     def __init__(self, config: Callable[[], Config], dispatcher: Dispatcher) -> None:
         self._config = config
         self._dispatcher = dispatcher
+        self.selectors = Selectors()
 
     async def infer(self, request: Request, client: Client, forward_path: bytes) -> None:
         """Answer an inference request: its body, or its query, names the model.
@@ -41,15 +48,30 @@ class ModelHandler:
         name = resolve.named(request, body).model
         if not name:
             raise ModelNotFoundError("no model id could be identified")
-        model = config.names.get(name)
-        if model is None:
-            raise ModelNotFoundError("no router for requested model")
-        spec = config.models[model]
-        renamed = resolve.renamed(request, body, spec.use_model_name) if spec.use_model_name else body
         target = request.target
         if forward_path != request.path:
             target = forward_path + target[len(request.path) :]
-        await self._serve(model, request, client, renamed, target)
+        selector = config.selectors.get(name)
+        if selector is None:
+            await self._infer_as(name, request, client, body, target)
+            return
+        states = {running.model: running.state for running in self._dispatcher.running()}
+        with self.selectors.chosen(selector, config.names, states) as chosen:
+            meant, query = resolve.replaced(request, body, chosen)
+            if query != request.query:
+                target = forward_path + b"?" + query
+            await self._infer_as(chosen, request, client, meant, target)
+
+    async def _infer_as(self, name: str, request: Request, client: Client, body: Body, target: bytes) -> None:
+        """Ask the model that is called *name*, which no selector is."""
+        config = self._config()
+        model = config.names.get(name)
+        if model is None:
+            raise ModelNotFoundError("no router for requested model")
+        rename = config.models[model].use_model_name
+        if rename:
+            body = resolve.renamed(request, body, rename)
+        await self._serve(model, request, client, body, target)
 
     async def pass_through(self, request: Request, client: Client) -> None:
         """Answer ``/upstream/{model}/...``: any method, any body, websockets too. Raises as `infer`."""
@@ -71,9 +93,7 @@ class ModelHandler:
             body = await client.read_body(SMALL_BODY_BYTES)
         await self._serve(model, request, client, body, found.path + query)
 
-    async def _serve(
-        self, model: ModelId, request: Request, client: Client, body: bytes | bytearray | None, target: bytes
-    ) -> None:
+    async def _serve(self, model: ModelId, request: Request, client: Client, body: Body | None, target: bytes) -> None:
         lease = self._dispatcher.arrive(model)
         try:
             upstream = lease.upstream or await lease.wait()

@@ -10,6 +10,8 @@ from llamaswap.proxy import forms, jsonbody
 from llamaswap.proxy.jsonbody import Named
 from llamaswap.proxy.request import Request
 
+Body = bytes | bytearray
+
 _SLASH = re.compile(rb"/|%2[Ff]")
 #: Types with which clients send JSON without saying so (curl's ``-d`` does).
 _MAYBE_JSON = (b"application/x-www-form-urlencoded", b"text/plain")
@@ -59,6 +61,19 @@ def renamed(request: Request, body: bytes | bytearray, model: str) -> bytes | by
     if forms.MULTIPART in content_type.lower():
         return forms.replace_field(body, content_type, "model", model.encode())
     return body
+
+
+def replaced(request: Request, body: Body, model: str) -> tuple[Body, bytes]:
+    """Body and query with the name that `named` finds in them replaced by *model*; no other byte changes."""
+    content_type = request.known.get(b"content-type", b"")
+    if request.method not in (b"GET", b"HEAD"):
+        if is_json(request, body):
+            return jsonbody.replace_model(body, model), request.query
+        if forms.MULTIPART in content_type.lower() and not forms.pair_value(request.query, b"model"):
+            return forms.replace_field(body, content_type, "model", model.encode()), request.query
+        if forms.URLENCODED in content_type.lower() and forms.urlencoded_value(body, b"model"):
+            return forms.replace_pair(body, b"model", model), request.query
+    return body, forms.replace_pair(request.query, b"model", model)
 
 
 def _in_query(query: bytes) -> Named:

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from llamaswap.proxy.request import Request
-from llamaswap.proxy.resolve import is_json, split_upstream
+from llamaswap.proxy.resolve import is_json, named, replaced, split_upstream
 
 NAMES = {"a": 0, "org": 0, "org/model": 0, "org/model/v2": 0, "größe": 0, "x y": 0}
 
@@ -77,3 +77,47 @@ def test_what_is_read_as_json(content_type: bytes, body: bytes, expected: bool) 
     made = Request()
     made.known = {b"content-type": content_type} if content_type else {}
     assert is_json(made, body) is expected
+
+
+FORM = b"multipart/form-data; boundary=X"
+URL = b"application/x-www-form-urlencoded"
+
+
+def part(name: bytes, value: bytes) -> bytes:
+    return b'--X\r\nContent-Disposition: form-data; name="%b"\r\n\r\n%b\r\n' % (name, value)
+
+
+@pytest.mark.parametrize(
+    ("method", "query", "content_type", "body", "meant"),
+    [
+        (
+            b"POST",
+            b"model=x",
+            b"application/json",
+            b'{"b": 1.0, "model" : "old", "a":2}',
+            ("body", b'"old"', b'"n w/1"'),
+        ),
+        (b"POST", b"q=1", FORM, part(b"file", b"old") + part(b"model", b"old") + b"--X--", ("body", b"model", b"")),
+        (b"POST", b"a=1&model=old&b", FORM, part(b"model", b"x") + b"--X--", ("query", b"old", b"n+w%2F1")),
+        (b"POST", b"model=x", URL, b"a=%20&model=old&model=old", ("body", b"old", b"n+w%2F1")),
+        (b"POST", b"model=old", URL, b"a=%20", ("query", b"old", b"n+w%2F1")),
+        (b"POST", b"x&model=old", b"image/png", b"model=old", ("query", b"old", b"n+w%2F1")),
+        (b"GET", b"model=old&stream=true", b"", b"", ("query", b"old", b"n+w%2F1")),
+    ],
+)
+def test_a_name_is_replaced_where_it_came_from(
+    method: bytes, query: bytes, content_type: bytes, body: bytes, meant: tuple[str, bytes, bytes]
+) -> None:
+    """And nowhere else: the other bytes are as they were."""
+    request = Request()
+    request.method, request.query = method, query
+    request.known = {b"content-type": content_type} if content_type else {}
+    assert named(request, body).model == "old"
+    place, old, new = meant
+    if content_type == FORM and place == "body":
+        expected = part(b"file", b"old") + part(b"model", b"n w/1") + b"--X--", query
+    elif place == "body":
+        expected = body.replace(old, new, 1), query
+    else:
+        expected = body, query.replace(old, new, 1)
+    assert replaced(request, body, "n w/1") == expected
