@@ -422,6 +422,12 @@ class Dispatcher:
         """`stopped`, `starting`, `ready` or `stopping`: for display, never to decide upon."""
         return next((r.state for r in self._scheduler.residents() if r.model == model), "stopped")
 
+    def ready_upstream(self, model: ModelId) -> Upstream | None:
+        """Where *model* is served at this moment, for what takes no place in the queue; None unless it is ready."""
+        ready = (r.life for r in self._scheduler.residents() if r.model == model and r.state == "ready")
+        run = self._runs.get(next(ready, Life(0)))
+        return run.upstream if run else None
+
     def waiting(self) -> list[WaitingRequest]:
         """Every request without a decision, in the order in which they will run."""
         now = trio.current_time()

@@ -86,12 +86,22 @@ class ModelHandler:
         model = config.names[found.name]
         if found.path.endswith(IGNORED_SUFFIXES) and self._dispatcher.state(model) != "ready":
             raise ConflictError(f"model {model} is not loaded; path matches upstream.ignorePaths")
+        if request.upgrade and config.models[model].ignore_websockets:
+            await self._bypass(model, request, client, found.path + query)
+            return
         body = None
         if not request.upgrade and (
             request.complete or (request.content_length or SMALL_BODY_BYTES) < SMALL_BODY_BYTES
         ):
             body = await client.read_body(SMALL_BODY_BYTES)
         await self._serve(model, request, client, body, found.path + query)
+
+    async def _bypass(self, model: ModelId, request: Request, client: Client, target: bytes) -> None:
+        """Pass on a websocket that nobody waits for: it neither starts the model nor keeps it."""
+        upstream = self._dispatcher.ready_upstream(model)
+        if upstream is None:
+            raise ConflictError(f"model {model} is not loaded; ignored websocket requests cannot start it")
+        await exchange(request, client, upstream, None, target=target)
 
     async def _serve(self, model: ModelId, request: Request, client: Client, body: Body | None, target: bytes) -> None:
         lease = self._dispatcher.arrive(model)
