@@ -46,7 +46,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     },
     "flags": set(),
     "importing": {"config"},
-    "verbs": {"config", "embedded", "importing", "runtime_dir"},
+    "verbs": {"config", "embedded", "importing", "runtime_dir", "schedule"},
     "cli": {"config", "control", "daemon", "flags", "gateway", "reload", "runtime_dir", "verbs", "watch"},
     "embedded": set(),
     "__main__": {"cli"},

@@ -79,10 +79,19 @@ class Replay:
         except JournalError as error:
             raise JournalError(f"{place}: {error}") from error
 
+    def time_of(self, line: bytes, place: Place) -> float:
+        """When the pass or segment of *line*, which is next, took place: seconds since 1970. Raises `JournalError`."""
+        try:
+            if self.header is None or is_header(line):
+                return read_header(line).wall
+            return self.header.wall + read_line(line).t - self.header.now
+        except JournalError as error:
+            raise JournalError(f"{place}: {error}") from error
+
     def _head(self, line: bytes, place: Place) -> Difference | None:
         before, before_machine = self.header, self.machine
         self.header = read_header(line)
-        self.begins = before is None or not _continues(self.header, before)
+        self.begins = before is None or not continues(self.header, before)
         self.machine = machine_of(self.header)
         if self.begins or before_machine is None:
             return None
@@ -107,7 +116,8 @@ class Replay:
         return Step(place, line.t, wall, event, commands, difference)
 
 
-def _continues(header: Header, before: Header) -> bool:
+def continues(header: Header, before: Header) -> bool:
+    """Whether a segment goes on where the one with the header *before* ended, with nothing missing."""
     return header.run == before.run and header.segment == before.segment + 1 and not header.dropped
 
 
