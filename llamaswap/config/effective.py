@@ -32,6 +32,11 @@ def effective(config: Config, *, masked: bool = True) -> Json:
         "hooks": {"on_startup": {"preload": list(config.preload)}},
         "upstream": {"ignorePaths": list(config.ignore_paths.texts)},
         "store": None if config.store_path is None else {"path": config.store_path},
+        "journal": {
+            "path": config.journal.path,
+            "maxMiB": config.journal.max_bytes >> 20,
+            "files": config.journal.files,
+        },
         "performance": {"disabled": config.performance.disabled, "every": _duration(config.performance.every)},
         "ui": {"activity": {"session_id": list(config.session_headers)}},
         "cors": {"origins": list(config.cors_origins)},

@@ -12,7 +12,7 @@ from typing import Any
 from llamaswap.config import argv, macros
 from llamaswap.config.leftovers import Scope, report_leftovers
 from llamaswap.config.macros import Expander, Macro
-from llamaswap.config.nodes import Entry, Map, Node, Scalar, is_null
+from llamaswap.config.nodes import Entry, List, Map, Node, Scalar, is_null
 from llamaswap.config.problems import KeyPath, Problems
 from llamaswap.config.scalars import text_of
 from llamaswap.config.suggest import closest
@@ -22,6 +22,8 @@ DEFAULT_START_PORT = 5800
 
 _PORT = "${PORT}"
 _BY_ID = "setParamsByID"
+#: What people write for ``${PORT}`` because another program has it so.
+_ALMOST_PORT = re.compile(r"\$PORT\b|\$\(PORT\)|(?<!\$)\{+PORT\}+|\$\{ ?PORT\b|%PORT%")
 _LITERAL_PORT = re.compile(r"(?:--port[ =]|-p |:)(\d{2,5})\b")
 
 
@@ -129,7 +131,9 @@ class _Models:
             return self._filled_in(body, [Macro("PORT", self.ports[model])], path)
         if _uses_port(body.get("proxy")):
             self._problems.spoil((*path, "proxy"))
-            if not _misspells_port(body.get("cmd")):
+            for n, _ in enumerate(_items(body.get("cmd"))):
+                self._problems.spoil((*path, "cmd", n))
+            if not _is_no_text(body.get("cmd")) and not _misspells_port(body.get("cmd")):
                 self._no_port(path, body, entry)
         return body
 
@@ -168,6 +172,8 @@ class _Models:
             if written
             else "the model has no proxy, and its cmd does not use ${PORT}, so nobody knows where it listens"
         )
+        if isinstance(cmd, Scalar) and isinstance(cmd.value, str) and (almost := _ALMOST_PORT.search(cmd.value)):
+            what = f"cmd says {almost[0]}, which nobody fills in, so the model has no port"
         mark = body.entries["cmd"].key if "cmd" in body.entries else entry.key
         proxy = f"proxy: http://127.0.0.1:{port}"
         remedy = f"either let it listen on ${{PORT}} (cmd: ... --port ${{PORT}}), or say where it listens ({proxy})"
@@ -186,6 +192,15 @@ def _with_names(body: Map) -> Map:
 
 def _uses_port(node: Node | None) -> bool:
     return isinstance(node, Scalar) and isinstance(node.value, str) and _PORT in node.value
+
+
+def _items(node: Node | None) -> Sequence[Node]:
+    return node.items if isinstance(node, List) else ()
+
+
+def _is_no_text(node: Node | None) -> bool:
+    """Whether `cmd` is refused anyway, as a list or mapping."""
+    return isinstance(node, List | Map)
 
 
 def _misspells_port(node: Node | None) -> bool:

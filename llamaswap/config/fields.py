@@ -23,6 +23,7 @@ from llamaswap.config.shapes import (
 )
 
 _S = TypeVar("_S", bound=Shape)
+_BELOW = "write its keys below it, indented"
 
 
 class Item(NamedTuple):
@@ -199,11 +200,13 @@ class Fields:
     def entries(self, key: str) -> Iterator[tuple[str, "Fields"]]:
         """Each named section below *key*."""
         shape = self._expect(key, Each)
-        node = self._mapping(key)
+        node = self._mapping(key, f"write {shape.noun}-name: for each, without a dash, and its keys below it, indented")
         for name, entry in node.entries.items():
             path = (*self.path_of(key), name)
             if not isinstance(entry.value, Map) and not is_null(entry.value):
-                self._refuse(path, entry.value, "a mapping", "write its keys below it, indented")
+                belongs = f"{name} belongs to a {shape.noun}: indent it deeper than the {shape.noun}'s name"
+                remedy = belongs if name in shape.of.keys else _BELOW
+                self._refuse(path, entry.value, "a mapping", remedy)
                 continue
             inner = entry.value if isinstance(entry.value, Map) else Map(entry.key)
             yield name, Fields(inner, shape.of, path, entry.key, self.problems, zero=is_null(entry.value))
@@ -215,15 +218,17 @@ class Fields:
         assert isinstance(shape, kind), f"{key} is {shape}"
         return shape
 
-    def _mapping(self, key: str) -> Map:
+    def _mapping(self, key: str, for_a_list: str = "") -> Map:
         node = self._node.get(key)
         if node is not None and not isinstance(node, Map) and not is_null(node):
-            self._refuse(self.path_of(key), node, "a mapping", "write its keys below it, indented")
+            remedy = for_a_list if for_a_list and isinstance(node, List) else _BELOW
+            self._refuse(self.path_of(key), node, "a mapping", remedy)
         return node if isinstance(node, Map) else Map(self.mark_of(key))
 
     def _list(self, key: str, node: Node, path: KeyPath) -> list[Item]:
         if not isinstance(node, List):
-            self._refuse(path, node, "a list", f"write {key}: [...], or one line with a dash for each")
+            example = "- NAME=value" if key == "env" else "- value"
+            self._refuse(path, node, "a list", f"write {key}: and below it one line for each, as in {example}")
             return []
         items = []
         for n, item in enumerate(node.items):

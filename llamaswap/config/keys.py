@@ -52,6 +52,8 @@ class _Check:
         home = None if overflows else next((where for where, known in _homes(ROOT, "") if known == name), None)
         if near:
             remedy = f"did you mean {near}?"
+        elif not path and isinstance(entry.value, Map) and "cmd" in entry.value.entries:
+            remedy = "this looks like a model: indent it below models:"
         elif home is not None:
             remedy = f"this key belongs {home}"
         else:

@@ -20,7 +20,7 @@ models:
 c.yaml:3:8: models.cmd: this must be a mapping, not text ("llama-server --port ${PORT}")
       cmd: llama-server --port ${PORT}
            ^
-    write its keys below it, indented
+    cmd belongs to a model: indent it deeper than the model's name
 
 and what works, but probably not as meant:
 c.yaml:2:3: models.qwen: an empty model: it has no command and cannot be used
@@ -404,7 +404,7 @@ models:
     cmd: x --port $PORT
 """,
         """\
-c.yaml:3:5: models.qwen.proxy: the model has no proxy, and its cmd does not use ${PORT}, so nobody knows where it listens
+c.yaml:3:5: models.qwen.proxy: cmd says $PORT, which nobody fills in, so the model has no port
         cmd: x --port $PORT
         ^
     either let it listen on ${PORT} (cmd: ... --port ${PORT}), or say where it listens (proxy: http://127.0.0.1:PORT)
@@ -423,7 +423,7 @@ models:
     cmd: x --port $(PORT)
 """,
         """\
-c.yaml:3:5: models.qwen.proxy: the model has no proxy, and its cmd does not use ${PORT}, so nobody knows where it listens
+c.yaml:3:5: models.qwen.proxy: cmd says $(PORT), which nobody fills in, so the model has no port
         cmd: x --port $(PORT)
         ^
     either let it listen on ${PORT} (cmd: ... --port ${PORT}), or say where it listens (proxy: http://127.0.0.1:PORT)
@@ -442,7 +442,7 @@ models:
     cmd: x --port {PORT}
 """,
         """\
-c.yaml:3:5: models.qwen.proxy: the model has no proxy, and its cmd does not use ${PORT}, so nobody knows where it listens
+c.yaml:3:5: models.qwen.proxy: cmd says {PORT}, which nobody fills in, so the model has no port
         cmd: x --port {PORT}
         ^
     either let it listen on ${PORT} (cmd: ... --port ${PORT}), or say where it listens (proxy: http://127.0.0.1:PORT)
@@ -461,7 +461,7 @@ models:
     cmd: x --port ${PORT
 """,
         """\
-c.yaml:3:5: models.qwen.proxy: the model has no proxy, and its cmd does not use ${PORT}, so nobody knows where it listens
+c.yaml:3:5: models.qwen.proxy: cmd says ${PORT, which nobody fills in, so the model has no port
         cmd: x --port ${PORT
         ^
     either let it listen on ${PORT} (cmd: ... --port ${PORT}), or say where it listens (proxy: http://127.0.0.1:PORT)
@@ -519,18 +519,10 @@ models:
     cmd: [llama-server, --port, '${PORT}']
 """,
         """\
-c.yaml:3:5: models.qwen.proxy: the model has no proxy, and its cmd does not use ${PORT}, so nobody knows where it listens
-        cmd: [llama-server, --port, '${PORT}']
-        ^
-    either let it listen on ${PORT} (cmd: ... --port ${PORT}), or say where it listens (proxy: http://127.0.0.1:PORT)
 c.yaml:3:10: models.qwen.cmd: this must be a text, not a list
         cmd: [llama-server, --port, '${PORT}']
              ^
-    write one text; long ones go on several lines after key: |
-c.yaml:3:34: models.qwen.cmd[2]: this uses ${PORT}, but the model has no port
-        cmd: [llama-server, --port, '${PORT}']
-                                     ^
-    a model gets a port if its cmd uses ${PORT}""",
+    write one text; long ones go on several lines after key: |""",
     ),
     (
         "a comment in a folded command",
@@ -825,7 +817,7 @@ models:
 c.yaml:4:10: models.qwen.env: this must be a list, not a mapping
         env: {A: b}
              ^
-    write env: [...], or one line with a dash for each""",
+    write env: and below it one line for each, as in - NAME=value""",
     ),
     (
         "one alias without list",
@@ -839,7 +831,7 @@ models:
 c.yaml:4:14: models.qwen.aliases: this must be a list, not text ("gpt")
         aliases: gpt
                  ^
-    write aliases: [...], or one line with a dash for each""",
+    write aliases: and below it one line for each, as in - value""",
     ),
     (
         "equals sign",
