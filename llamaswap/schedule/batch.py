@@ -139,14 +139,12 @@ class BatchScheduler(SharingScheduler):
     # For whom room is made
 
     def _acting(self, now: float) -> list[Claim]:
-        claims: list[Claim] = []
-        acting: list[Claim] = []
+        claims: dict[Claim, bool] = {}  # whether they act
         for first in sorted(self._turns(now), key=lambda first: not self._is_loading(first.model)):
             claim = self._claim(first.model, self._besides(claims))
-            if not self._serves_still(claim) and not any(self._hinders(claim, earlier, claims) for earlier in claims):
-                acting.append(claim)
-            claims.append(claim)
-        return acting
+            hindering = any(self._hinders(claim, earlier, claims) for earlier in claims)
+            claims[claim] = not hindering and not self._serves_still(claim)
+        return [claim for claim, acts in claims.items() if acts]
 
     def _is_loading(self, model: ModelId) -> bool:
         own = self._residents.of(model)
@@ -162,9 +160,12 @@ class BatchScheduler(SharingScheduler):
         needed = (*claim.victims, claim.target) if renewed else claim.victims
         return any(model in self._requests.serving for model in needed)
 
-    def _hinders(self, claim: Claim, earlier: Claim, claims: Iterable[Claim]) -> bool:
-        """Whether *earlier* would lose something by *claim*, or would have to evict its model first."""
+    def _hinders(self, claim: Claim, earlier: Claim, claims: Mapping[Claim, bool]) -> bool:
+        """Whether *earlier* would lose something by *claim*, or would have to evict its model first.
+
+        An earlier claim that acts is as good as met: what it would evict is asked as if its model were there.
+        """
         if claim.collides(earlier):
             return True
-        others = [model for model in self._besides(claims) if model != earlier.target]
-        return claim.target in self._claim(earlier.target, (*others, claim.target)).victims
+        others = (*self._besides(claims), claim.target)
+        return claim.target in self._claim(earlier.target, others, there=claims[earlier]).victims

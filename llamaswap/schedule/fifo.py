@@ -153,7 +153,7 @@ class FifoScheduler(SharingScheduler):
         own = self._residents.of(claim.target)
         if own is not None and own.serves and not claim.victims:
             return self._serve_line(own)
-        if not any(life.in_flight or life.state == "starting" for life in self._in_the_way(claim)):
+        if not any(life.in_flight or self._goes_on_loading(life) for life in self._in_the_way(claim)):
             self._swaps[claim.target] = claim
         return []
 

@@ -63,11 +63,11 @@ class SharingScheduler(Scheduler):
     def _acting(self, now: float) -> Iterable[Claim]:
         """The claims for which room is being made, or which are loading."""
 
-    def _claim(self, model: ModelId, others: Iterable[ModelId]) -> Claim:
-        """What *model* needs while *others*, besides who is alive, are to stay."""
+    def _claim(self, model: ModelId, others: Iterable[ModelId], *, there: bool = False) -> Claim:
+        """What *model* needs while *others* stay, besides who is alive; *there*: as if it were running itself."""
         running = {*self._residents.models(), *others, model}
         own = self._residents.of(model)
-        if own is None or not own.stays:
+        if not there and (own is None or not own.stays):
             running.discard(model)
         return Claim(model, self._eviction.victims(model, sorted(running)))
 

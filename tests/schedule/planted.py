@@ -4,7 +4,7 @@
 """
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from importlib import util
 from pathlib import Path
@@ -13,10 +13,11 @@ from typing import Any
 
 import llamaswap.schedule
 from tests.schedule.random_world import History
-from tests.schedule.small_world import PLANS, explore
+from tests.schedule.small_world import PLANS, Plan, explore
 from tests.schedule.world import ViolationError
 
-PARTS = ("backoff", "requests", "residents", "unloads", "scheduler", "serial")
+#: Each after those it imports.
+PARTS = ("backoff", "requests", "lines", "residents", "unloads", "scheduler", "serial", "sharing", "fifo", "batch")
 ROOM = Path(llamaswap.schedule.__file__).parent
 
 
@@ -282,14 +283,14 @@ DEFECTS = (
 )
 
 
-def plant(defect: Defect) -> Callable[..., Any]:
-    """The `SerialScheduler` of a copy of the room with *defect* in it. The real modules are left as they are."""
+def plant(defect: Defect, part: str = "serial") -> Callable[..., Any]:
+    """The scheduler of *part* of a copy of the room with *defect* in it. The real modules are left as they are."""
     names = [f"llamaswap.schedule.{part}" for part in PARTS]
     real = {name: sys.modules[name] for name in names}
     try:
-        for name, part in zip(names, PARTS, strict=True):
-            sys.modules[name] = _module(name, part, defect)
-        made: Callable[..., Any] = sys.modules["llamaswap.schedule.serial"].SerialScheduler
+        for name, each in zip(names, PARTS, strict=True):
+            sys.modules[name] = _module(name, each, defect)
+        made: Callable[..., Any] = getattr(sys.modules[f"llamaswap.schedule.{part}"], f"{part.title()}Scheduler")
         return made
     finally:
         sys.modules.update(real)
@@ -310,9 +311,9 @@ def _module(name: str, part: str, defect: Defect) -> ModuleType:
     return module
 
 
-def caught_by_small_worlds(make: Callable[..., Any], most: int) -> str | None:
+def caught_by_small_worlds(make: Callable[..., Any], most: int, plans: Iterable[Plan] = PLANS) -> str | None:
     """The name of the first plan that finds something wrong within *most* situations."""
-    for plan in PLANS:
+    for plan in plans:
         try:
             explore(make, plan, most)
         except ViolationError as error:
@@ -321,11 +322,13 @@ def caught_by_small_worlds(make: Callable[..., Any], most: int) -> str | None:
     return None
 
 
-def caught_by_random_worlds(make: Callable[..., Any], seeds: range) -> int | None:
+def caught_by_random_worlds(
+    make: Callable[..., Any], seeds: range, begin: Callable[..., History] = History
+) -> int | None:
     """The first seed that finds something wrong."""
     for seed in seeds:
         try:
-            History(make, seed).run()
+            begin(make, seed).run()
         except ViolationError as error:
             _be_judged(error)
             return seed

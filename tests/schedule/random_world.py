@@ -24,7 +24,6 @@ from llamaswap.schedule.events import (
     Ticket,
     UnloadAsked,
 )
-from llamaswap.schedule.journal import Entry, entry_text, header_text
 from llamaswap.schedule.residents import State
 from llamaswap.schedule.serial import SerialScheduler
 from tests.schedule.world import Process, ViolationError, World
@@ -43,7 +42,7 @@ class History:
         self.sick = self.random.choice((1, 1, 1, 20))  # how much likelier a start fails, and people do not interfere
         self.busy = self.random.choice((0.5, 1.0, 2.0))  # arrivals for each departure
         rules = self._rules()
-        self.journal: list[str] = []
+        self.journal: list[Any] = []  # how the machine was made, then each pass; see `lines`
         self.world = self._world(make, rules)
         self.tickets = 0
         self.asks = 0
@@ -63,11 +62,14 @@ class History:
     def _world(self, make: Callable[..., Any], rules: dict[ModelId, ModelRules]) -> World:
         settings: dict[str, Any] = {
             "parallel": self.random.choice((1, 1, 1, 2, 5)),
-            "abort_orphan_loads": self.random.random() < 0.3,
+            "abort_orphan_loads": self._aborts_orphan_loads(),
             "residents": self._left_overs(rules),
         }
-        self.journal.append(head_line(rules, **settings))  # of the real one, whatever *make* makes
+        self.journal.append((rules, settings))
         return World(make(rules, **settings), rules, **settings)
+
+    def _aborts_orphan_loads(self) -> bool:
+        return self.random.random() < 0.3
 
     def _rules(self) -> dict[ModelId, ModelRules]:
         pick = self.random.choice
@@ -86,7 +88,7 @@ class History:
     def _tell(self, event: Event) -> None:
         self.last = event
         orders = self.world.tell(event)
-        self.journal.append(entry_text(Entry(self.world.now, event, orders)).decode())
+        self.journal.append((self.world.now, event, orders))
 
     def _step(self) -> None:
         self._pass_time()
@@ -205,9 +207,14 @@ class History:
             raise ViolationError("something is left over when all is quiet")
 
 
-def head_line(rules: dict[ModelId, ModelRules], **settings: Any) -> str:
-    """The first line of the journal of a `SerialScheduler` that is made with these arguments."""
-    return header_text(SerialScheduler(rules, **settings), RoutingConfig(), rules).decode()
+def lines(journal: list[Any]) -> list[str]:
+    """The *journal* of a history of serial as text, with the head of the real one, whatever was played."""
+    # Not above: the rigs need nothing but the standard library.
+    from llamaswap.schedule.journal import Entry, entry_text, header_text  # noqa: PLC0415
+
+    (rules, settings), *passes = journal
+    head = header_text(SerialScheduler(rules, **settings), RoutingConfig(), rules)
+    return [head.decode(), *(entry_text(Entry(*each)).decode() for each in passes)]
 
 
 def play(make: Callable[..., Any], seeds: range) -> int:

@@ -1,7 +1,7 @@
 """Small and random worlds for the schedulers that share."""
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from itertools import combinations
 from typing import Any
@@ -25,6 +25,10 @@ class SharingPlan(Plan):
 
     eviction: Eviction = field(default_factory=OneAtATime)
     scheduler: Settings = field(default_factory=FifoSettings)
+    wish: str = ""  # this one only
+
+    def wishes(self) -> Iterator[tuple[ModelId, ...]]:
+        return iter([tuple(map(ModelId, self.wish))]) if self.wish else super().wishes()
 
     def rules(self) -> dict[ModelId, ModelRules]:
         rules = super().rules()
@@ -147,9 +151,11 @@ _ONE, _TWO = BatchSettings(1, 1000.0), BatchSettings(2, 50.0)
 BATCH_PLANS = (
     SharingPlan("batch: mishaps", Budget(cancels=1, crashes=1, unloads=1), scheduler=_ONE),
     SharingPlan("batch: passing", Budget(cancels=2), requests=6, models="ab", scheduler=_TWO),
+    SharingPlan("batch: passed before", Budget(cancels=2), wish="ababaaa", models="ab", scheduler=_TWO),
     SharingPlan("batch: patience", Budget(cancels=1, waits=2), requests=5, models="ab", scheduler=_TWO),
     SharingPlan("batch: failures", Budget(cancels=1, failures=1, late=1, unloads=1), eviction=_GROUPS, scheduler=_ONE),
     SharingPlan("batch: one way", Budget(cancels=1, crashes=1, unloads=1), eviction=_ONE_WAY, scheduler=_ONE),
+    SharingPlan("batch: broken answers", Budget(crashes=1), wish="aba", eviction=_ONE_WAY, scheduler=_ONE),
     SharingPlan("batch: matrix", Budget(cancels=1, crashes=1), eviction=_pair("ab", "bc"), scheduler=_TWO),
     SharingPlan("batch: stuck", Budget(stuck=1, unloads=1, cancels=1), eviction=_ONE_WAY, scheduler=_ONE),
     SharingPlan("batch: rests", Budget(failures=4, crashes=1, waits=2), models="ab", scheduler=_ONE),

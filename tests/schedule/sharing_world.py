@@ -66,6 +66,10 @@ class SharingWorld(World):
         """Models of which a request was granted and has not left."""
         return {client.model for client in self.clients.values() if client.phase == "served"}
 
+    def held(self) -> set[ModelId]:
+        """Models whose place is taken, whoever is alive."""
+        return set()
+
     def in_state(self, state: str) -> list[ModelId]:
         return [process.model for process in self.processes.values() if process.state == state]
 
@@ -127,7 +131,7 @@ class SharingWorld(World):
 
     def _is_hopeless(self, model: ModelId) -> bool:
         stuck = set(self.in_state("stuck"))
-        return model in stuck or not stuck.isdisjoint(self.needs(model, *self.busy()))
+        return model in stuck or not stuck.isdisjoint(self.needs(model, *self.held()))
 
     # What must have been ordered
 
@@ -202,8 +206,8 @@ class FifoWorld(SharingWorld):
     def _judge_head(self, head: Client) -> None:
         super()._judge_head(head)
         for model in self.wanted():
-            loading = model in self.in_state("starting")
-            check(loading or not self._is_hopeless(model), "nobody waits for what cannot be stopped")
+            swapping = model in self.in_state("starting") or set(self.in_state("stopping")) & set(self.needs(model))
+            check(swapping or not self._is_hopeless(model), "nobody waits for what cannot be stopped")
             check(not self.rest(model), "nobody waits for a resting model")
             self._judge_waiting(model)
 
@@ -216,7 +220,7 @@ class FifoWorld(SharingWorld):
             return
         own, needs = self.own(model), self.needs(model)
         if own is None:
-            check(needs, "who needs nobody's place is loaded")
+            check(needs or self.in_state("stopping"), "who needs nobody's place is loaded")
         if own is not None and own[1].state == "ready" and not own[1].obsolete and not needs:
             check(self.served(own[0]) >= self.places(model), "who can be served is served")
         if not others and needs and (own is None or own[1].state == "ready"):
@@ -239,6 +243,12 @@ class BatchWorld(SharingWorld):
         assert isinstance(new, BatchWorld)
         new.passed = dict(self.passed)
         return new
+
+    def key(self) -> tuple[Any, ...]:
+        return tuple(self.passed.get(ticket, 0) for ticket, c in self.clients.items() if c.phase == "waiting")
+
+    def held(self) -> set[ModelId]:
+        return self.busy()
 
     def _callers(self, model: ModelId) -> set[Ticket]:
         return set(self.line(model)[:1])

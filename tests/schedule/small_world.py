@@ -289,6 +289,7 @@ def _key(situation: Situation) -> tuple[Any, ...]:
         situation.arrived,
         situation.budget,
         tuple((ticket, client.model) for ticket, client in world.clients.items() if client.phase == "rejected"),
+        world.key(),
         _machine_key(world),
     )
 

@@ -1,6 +1,6 @@
 """Two schedulers that must decide alike: `serial`, and `batch` that may let nobody pass and has one place for all."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -26,7 +26,7 @@ class Twins:
         parallel: int = 1,
         abort_orphan_loads: bool = False,
         residents: Iterable[tuple[ModelId, State]] = (),
-        batch: type[BatchScheduler] = BatchScheduler,
+        batch: Callable[..., Any] = BatchScheduler,
     ) -> None:
         assert not abort_orphan_loads, "batch has no such setting"
         self._parallel = parallel
