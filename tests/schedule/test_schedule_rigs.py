@@ -7,7 +7,7 @@ import pytest
 from llamaswap.schedule.replay import replay
 from llamaswap.schedule.serial import SerialScheduler
 from tests.schedule.planted import DEFECTS, Defect, caught_by_random_worlds, caught_by_small_worlds, plant
-from tests.schedule.random_world import History, play
+from tests.schedule.random_world import History, lines, play
 from tests.schedule.small_world import PLANS, Plan, explore
 
 DEFECTS_PAGE = Path(__file__).parents[2] / "docs" / "planted-defects.md"
@@ -28,7 +28,8 @@ def test_a_history_repeats_from_its_journal_byte_for_byte() -> None:
     for seed in range(1000, 1020):
         history = History(SerialScheduler, seed)
         history.run()
-        assert list(replay(history.journal)) == history.journal
+        journal = lines(history.journal)
+        assert list(replay(journal)) == journal
 
 
 @pytest.mark.parametrize("defect", DEFECTS, ids=lambda defect: defect.name)
