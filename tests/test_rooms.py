@@ -62,7 +62,7 @@ HOMES: dict[str, set[str]] = {
     "werkzeug": {"control", "proxy/forms.py"},
     "yaml": {"config"},
     "re2": {"config/regexes.py"},
-    "msgspec": {"proxy", "schedule/journal.py"},
+    "msgspec": {"proxy", "schedule/journal.py", "schedule/rebuild.py"},
     "rich": {"verbs"},
     "inotify_simple": {"hints.py"},
     "xllamacpp": {"embedded"},

@@ -16,14 +16,13 @@ import msgspec
 
 from llamaswap import __version__
 from llamaswap.config.routing import RoutingConfig
-from llamaswap.config.schema import Config, ModelConfig, ModelId
+from llamaswap.config.schema import ModelId
 from llamaswap.schedule import plain
-from llamaswap.schedule.choose import scheduler_for
 from llamaswap.schedule.commands import Command
-from llamaswap.schedule.events import ConfigReplaced, Event, ModelRules
+from llamaswap.schedule.events import Event, ModelRules
 from llamaswap.schedule.plain import PlainError
 from llamaswap.schedule.scheduler import Scheduler
-from llamaswap.schedule.snapshot import SnapshotError, restore, snapshot
+from llamaswap.schedule.snapshot import snapshot
 
 VERSION = 1
 
@@ -77,10 +76,10 @@ class Header(msgspec.Struct, frozen=True):
             settings = plain.read(self.routing)
         except PlainError as error:
             raise JournalError(
-                f"the routing of this segment's header cannot be read ({error}); {_whose(self)}"
+                f"the routing of this segment's header cannot be read ({error}); {whose(self)}"
             ) from error
         if not isinstance(settings, RoutingConfig):
-            raise JournalError(f"the routing of this segment's header is a {type(settings).__name__}; {_whose(self)}")
+            raise JournalError(f"the routing of this segment's header is a {type(settings).__name__}; {whose(self)}")
         return settings
 
 
@@ -226,26 +225,8 @@ def read_entry(line: bytes) -> Entry:
     return read_line(line).entry()
 
 
-def build(routing: RoutingConfig, models: Mapping[ModelId, ModelRules], now: float = 0.0) -> Scheduler:
-    """A new machine with these settings and models."""
-    machine = scheduler_for(Config(models={model: ModelConfig(model) for model in models}, routing=routing))
-    machine.handle(ConfigReplaced(models), now)
-    return machine
-
-
-def machine_of(header: Header) -> Scheduler:
-    """The machine as it was when the segment began. Raises `JournalError`."""
-    machine = build(header.settings(), header.models, header.now)
-    try:
-        restore(machine, msgspec.json.decode(header.state))
-    except (SnapshotError, msgspec.DecodeError) as error:
-        raise JournalError(
-            f"the state in this segment's header cannot be restored ({error}); {_whose(header)}"
-        ) from error
-    return machine
-
-
-def _whose(header: Header) -> str:
+def whose(header: Header) -> str:
+    """For messages: which version has written it, and which one reads it."""
     return f"it was written by llamaswap {header.llamaswap}, and this is {__version__}"
 
 

@@ -6,16 +6,8 @@ from typing import NamedTuple
 
 from llamaswap.schedule.commands import Command
 from llamaswap.schedule.events import Event
-from llamaswap.schedule.journal import (
-    Header,
-    JournalError,
-    is_header,
-    machine_of,
-    orders_text,
-    read_header,
-    read_line,
-    state_text,
-)
+from llamaswap.schedule.journal import Header, JournalError, is_header, orders_text, read_header, read_line, state_text
+from llamaswap.schedule.rebuild import machine_of
 from llamaswap.schedule.scheduler import Scheduler
 
 

@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from llamaswap.schedule.journal import Entry, Header, JournalError, is_header, machine_of, read_entry, read_header
+from llamaswap.schedule.journal import Entry, Header, JournalError, is_header, read_entry, read_header
+from llamaswap.schedule.rebuild import machine_of
 from llamaswap.schedule.replay import Place, continues
 from llamaswap.schedule.simulation.day import Day
 from llamaswap.schedule.simulation.ledger import Ledger

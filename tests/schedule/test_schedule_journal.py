@@ -25,13 +25,13 @@ from llamaswap.schedule.events import (
 from llamaswap.schedule.journal import (
     Entry,
     JournalError,
-    build,
     entries_text,
     entry_text,
     header_text,
     read_entry,
     read_header,
 )
+from llamaswap.schedule.rebuild import build
 from llamaswap.schedule.replay import replay
 from llamaswap.schedule.serial import SerialScheduler
 from tests.schedule.story import closing, grant, start, start_failed, stop, unloaded

@@ -10,7 +10,7 @@ from llamaswap.config.schema import ModelId
 from llamaswap.schedule.commands import Grant
 from llamaswap.schedule.events import Arrived, Dying, Event, Left, Life, ModelRules, Tick, Ticket, UnloadAsked
 from llamaswap.schedule.fork import fork
-from llamaswap.schedule.journal import build
+from llamaswap.schedule.rebuild import build
 from llamaswap.schedule.simulation.day import play
 from llamaswap.schedule.simulation.durations import Fixed, Load
 from llamaswap.schedule.simulation.engine import SOME_LIFE, Pass, Simulation, starts_of

@@ -22,7 +22,8 @@ from llamaswap.schedule.events import (
     UnloadAsked,
 )
 from llamaswap.schedule.fork import fork
-from llamaswap.schedule.journal import build, header_text, machine_of, read_header, state_text
+from llamaswap.schedule.journal import header_text, read_header, state_text
+from llamaswap.schedule.rebuild import build, machine_of
 from llamaswap.schedule.scheduler import Scheduler
 from llamaswap.schedule.snapshot import SnapshotError, snapshot
 

@@ -29,7 +29,7 @@ from llamaswap.schedule.events import (
     StartFailed,
     Ticket,
 )
-from llamaswap.schedule.journal import build
+from llamaswap.schedule.rebuild import build
 from llamaswap.schedule.replay import Difference, Place, Replay, Step
 from llamaswap.telemetry import journal_segments
 from llamaswap.telemetry.journal_file import JournalFile

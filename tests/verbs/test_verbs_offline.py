@@ -12,7 +12,8 @@ from llamaswap import verbs
 from llamaswap.config.routing import RoutingConfig
 from llamaswap.config.schema import ModelId
 from llamaswap.schedule.events import Arrived, Event, ModelRules, Ticket
-from llamaswap.schedule.journal import Entry, build, entry_text, header_text
+from llamaswap.schedule.journal import Entry, entry_text, header_text
+from llamaswap.schedule.rebuild import build
 from llamaswap.schedule.simulation.durations import Fixed
 from llamaswap.schedule.simulation.engine import Simulation
 from llamaswap.verbs.charts import bars

@@ -8,7 +8,7 @@ from statistics import median
 from llamaswap.config.routing import RoutingConfig
 from llamaswap.config.schema import ModelId
 from llamaswap.schedule.events import ConfigReplaced, Event, ModelRules, Ticket
-from llamaswap.schedule.journal import build
+from llamaswap.schedule.rebuild import build
 from llamaswap.schedule.simulation.durations import Durations, Load
 from llamaswap.schedule.simulation.engine import Simulation
 from llamaswap.schedule.simulation.ledger import Ledger
