@@ -34,6 +34,7 @@ def placed(found: Iterable[Lint], facts: Facts) -> tuple[Problem, ...]:
     """*found* as warnings that name their places, in document order."""
     problems = Problems()
     for each in found:
-        mark = facts.written.place(each.path)
+        place = facts.written.place(each.path)
+        mark = place.find(each.value.strip('"')) if place and each.value else place
         problems.warn(each.code, each.path, mark, each.what, value=each.value, remedy=each.remedy)
     return problems.warnings()

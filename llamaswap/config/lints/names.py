@@ -22,10 +22,10 @@ def shadowed_peer(facts: Facts) -> Iterator[Lint]:
 
 
 def pinned_away(facts: Facts) -> Iterator[Lint]:
-    """A model that nobody can ask for while a profile is active."""
+    """A model that nobody can ask for while a profile is active, though it was not switched off."""
     for profile in facts.config.profiles.values():
         for model in facts.config.models:
-            if model in profile.pins and not _is_reachable(model, profile, facts.config):
+            if profile.pins.get(model) and not _is_reachable(model, profile, facts.config):
                 what = f"while this profile is active no name leads to the model {model}"
                 remedy = "give the model an alias, or remove the pin, if that is not meant"
                 yield Lint("pinned-away", ("profiles", profile.name, "pins", model), what, remedy)

@@ -4,10 +4,13 @@ from collections.abc import Iterator
 
 from llamaswap.config.lints.facts import Facts, Lint
 from llamaswap.config.problems import KeyPath
+from llamaswap.config.routing import SchedulerConfig
+from llamaswap.config.schema import Config
 
 _ROUTER: KeyPath = ("routing", "router")
 _SCHEDULER: KeyPath = ("routing", "scheduler")
 _COMFYUI = "comfyui_auto"
+_USUAL_ROWS = Config().metrics_max_in_memory
 
 
 def ignored_routing(facts: Facts) -> Iterator[Lint]:
@@ -34,11 +37,12 @@ def ignored_router(facts: Facts) -> Iterator[Lint]:
 
 
 def ignored_scheduler(facts: Facts) -> Iterator[Lint]:
-    """Settings of a scheduler that is not in use."""
-    used = facts.routing.scheduler.use
-    for name in facts.written.keys((*_SCHEDULER, "settings")):
+    """Settings of a scheduler that is not in use, other than the defaults: those only tell what there is."""
+    scheduler = facts.routing.scheduler
+    used, usual = scheduler.use, SchedulerConfig()
+    for name in ("serial", "fifo", "batch"):
         path = (*_SCHEDULER, "settings", name)
-        if name in ("serial", "fifo", "batch") and name != used and facts.written.keys(path):
+        if name != used and getattr(scheduler, name) != getattr(usual, name) and facts.written.given(path):
             remedy = f"write routing.scheduler.use: {name} if it is meant, or remove this"
             yield Lint("ignored-block", path, f"ignored: the scheduler is {used}", remedy)
 
@@ -56,12 +60,12 @@ def ignored_parallel(facts: Facts) -> Iterator[Lint]:
 
 def ignored_keys(facts: Facts) -> Iterator[Lint]:
     """Single keys that another one makes pointless."""
-    if facts.config.store_path is not None and facts.written.given(("metricsMaxInMemory",)):
+    if facts.config.store_path is not None and facts.config.metrics_max_in_memory != _USUAL_ROWS:
         what = "ignored: with store.path rows are kept in the database"
         yield Lint("ignored-key", ("metricsMaxInMemory",), what, "remove it")
     for selector in facts.config.selectors.values():
         path: KeyPath = ("selectors", selector.id, "settings", "spillover")
-        if selector.strategy != "spillover" and facts.written.given(path):
+        if selector.strategy != "spillover" and selector.spillover != 1 and facts.written.given(path):
             what = f"ignored: the strategy is {selector.strategy}"
             yield Lint("ignored-key", path, what, "remove it, or write strategy: spillover")
 
