@@ -26,8 +26,8 @@ def _add_views(app: Quart, context: ControlContext) -> None:
     @app.get("/v1/models")
     @app.get("/models")
     async def models() -> Response:
-        loaded = frozenset(running.model for running in context.dispatcher.running())
-        answer = json_answer(list_models(context.config(), loaded, int(time.time())))
+        states = {running.model: running.state for running in context.dispatcher.running()}
+        answer = json_answer(list_models(context.config(), states, int(time.time())))
         if origin := request.headers.get("Origin"):
             answer.headers["Access-Control-Allow-Origin"] = origin
         return answer
