@@ -83,7 +83,7 @@ ROOT = Section(
         "macros": Key(Macros(), doc="Texts to use as ${name} elsewhere."),
         "models": Key(Each(MODEL, "model"), doc="The models, by ID."),
         "profiles": Key(Each(_PROFILE, "profile"), doc="Sets of names that can be switched at run time.", note=_LATER),
-        "selectors": Key(Each(_SELECTOR, "selector"), doc="Names that choose among models.", note=_LATER),
+        "selectors": Key(Each(_SELECTOR, "selector"), doc="Names that choose among models."),
         "peers": Key(Each(_PEER, "peer"), doc="Other servers whose models are offered too.", note=_LATER),
         "groups": Key(Each(GROUP, "group"), doc="The older place of routing.router.settings.groups."),
         "matrix": Key(MATRIX, doc="The older place of routing.router.settings.matrix."),

@@ -39,13 +39,12 @@ MODEL = Section(
         "sendLoadingState": Key(Switch(None), doc="As the top-level key, for this model.", note=_LATER),
         "filters": Key(filters(legacy=True), doc="Changes to requests on their way to the model.", note=_LATER),
         "timeouts": Key(timeouts(response_header=0), doc="Time limits of its connections, in seconds.", note=_LATER),
-        "capabilities": Key(_CAPABILITIES, doc="What listings say the model can do.", note=_LATER),
+        "capabilities": Key(_CAPABILITIES, doc="What listings say the model can do."),
         "compat": Key(
             Section({"ignoreWebsockets": Key(Switch(), doc="Websockets neither start the model nor count.")}),
             doc="Switches for odd servers.",
-            note=_LATER,
         ),
-        "metadata": Key(Anything(), doc="Anything; shown in listings.", note=_LATER),
+        "metadata": Key(Anything(), doc="Anything; shown in listings."),
         "macros": Key(Macros(), doc="Macros of this model; they go before the global ones of the same name."),
         "healthCheckTimeout": Key(
             Whole(0), note="without effect in a model: the top-level healthCheckTimeout counts for all models"
