@@ -4,6 +4,9 @@ import errno
 import logging
 import os
 import random
+import signal
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -307,3 +310,28 @@ def test_another_scheduler_begins_a_file_of_its_own(tmp_path: Path, quick: None)
         assert player.differences == 0
     assert [type(player.machine).__name__ for player in players] == ["SerialScheduler", "FifoScheduler"]
     assert [player.header and player.header.dropped for player in players] == [0, 1]
+
+
+KILLED = """
+import os, signal, sys, time
+from pathlib import Path
+from tests.telemetry.test_telemetry_journal import Writing
+writing = Writing(Path(sys.argv[1]))
+writing.arrive(3)
+time.sleep(1.0)
+writing.arrive(1)
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+@pytest.mark.processes
+def test_a_killed_daemon_loses_the_last_second_only(tmp_path: Path) -> None:
+    """Nothing but the kernel keeps what was written; a second is what the documentation promises."""
+    root = Path(__file__).parents[2]
+    killed = subprocess.run([sys.executable, "-c", KILLED, str(tmp_path)], cwd=root, check=False)
+    assert killed.returncode == -signal.SIGKILL
+    (file,) = files(tmp_path)
+    assert file.read_bytes().count(b'"Arrived"') in (3, 4)
+    again = Writing(tmp_path)
+    again.until(lambda: len(files(tmp_path)) == 2)
+    again.journal.close()
