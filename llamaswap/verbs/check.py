@@ -5,10 +5,11 @@ import os
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 from llamaswap.config.effective import as_text, effective
 from llamaswap.config.lints import Facts, lint, placed
-from llamaswap.config.load import Examined, Loaded, examine, sources
+from llamaswap.config.load import Examined, examine, sources
 from llamaswap.config.names import ModelId
 from llamaswap.config.place import Source
 from llamaswap.config.problems import Problem, Problems
@@ -30,19 +31,17 @@ def main(argv: list[str]) -> int:
             reconfigure(errors="backslashreplace")  # a terminal that knows ASCII only is no reason to end
     try:
         arguments = parser().parse_args(argv)
-        code = run_check(arguments)
-        sys.stdout.flush()
     except SystemExit as done:  # argparse has said what is wrong, or printed the help
         return done.code if isinstance(done.code, int) else UsageError.code
+    try:
+        examined = examined_files(arguments)
+        _report_as_far_as_it_is_read(examined, arguments)
     except UsageError as error:
         print(harmless(f"llamaswap check: {error}"), file=sys.stderr)
         return error.code
-    except BrokenPipeError:  # `llamaswap check | head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
     except KeyboardInterrupt:
         return 130
-    return code
+    return 0 if examined.loaded else 1
 
 
 def parser() -> argparse.ArgumentParser:
@@ -69,33 +68,12 @@ def parser() -> argparse.ArgumentParser:
     return made
 
 
-def run_check(arguments: argparse.Namespace, load_times: Mapping[ModelId, float] | None = None) -> int:
-    """Check what *arguments* name and print the findings. *load_times*: seconds that models were measured to load.
+def examined_files(arguments: argparse.Namespace) -> Examined:
+    """What the loader says of the files that *arguments* name.
 
     Raises:
         UsageError: nothing is named, or one thing twice.
     """
-    examined = _examined(arguments)
-    loaded, problems = examined.loaded, list(examined.problems)
-    if loaded:
-        facts = Facts(loaded.config, loaded.written, arguments.listen, load_times or {})
-        problems += [*lint(facts), *placed(machine_lints(facts), facts)]
-    if arguments.json:
-        print_problems(problems, sys.stderr)
-        if loaded:
-            print(as_text(effective(loaded.config)))
-    else:
-        _print_all(loaded, problems)
-    return 0 if loaded else 1
-
-
-def _print_all(loaded: Loaded | None, problems: list[Problem]) -> None:
-    print_problems(problems, sys.stdout)
-    if loaded:
-        print_meaning(loaded, sys.stdout)
-
-
-def _examined(arguments: argparse.Namespace) -> Examined:
     if arguments.file and arguments.config:
         raise UsageError("FILE and -config are the same: give one of them")
     name = arguments.file or arguments.config
@@ -106,6 +84,30 @@ def _examined(arguments: argparse.Namespace) -> Examined:
     except ConfigError as error:
         return Examined(tuple(problem for problem in error.problems if isinstance(problem, Problem)), None)
     return examine(files, os.environ, strict=arguments.strict, read=_reader())
+
+
+def report(
+    examined: Examined, arguments: argparse.Namespace, load_times: Mapping[ModelId, float] = MappingProxyType({})
+) -> None:
+    """Print what the loader and the other rules say, and what it means. *load_times*: seconds, where measured."""
+    loaded, problems = examined.loaded, list(examined.problems)
+    if loaded:
+        facts = Facts(loaded.config, loaded.written, arguments.listen, load_times)
+        problems += [*lint(facts), *placed(machine_lints(facts), facts)]
+    print_problems(problems, sys.stderr if arguments.json else sys.stdout)
+    if loaded and arguments.json:
+        print(as_text(effective(loaded.config)))
+    elif loaded:
+        print_meaning(loaded, sys.stdout)
+
+
+def _report_as_far_as_it_is_read(examined: Examined, arguments: argparse.Namespace) -> None:
+    """As `report`; that whoever read has enough (`llamaswap check | head`) says nothing about the configuration."""
+    try:
+        report(examined, arguments)
+        sys.stdout.flush()
+    except (BrokenPipeError, SystemExit):  # rich makes an exit of it
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _reader() -> Callable[[Path, Problems], Source | None]:
