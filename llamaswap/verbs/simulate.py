@@ -39,9 +39,9 @@ class _Row(NamedTuple):
 
 _ROWS = (
     _Row("requests", "requests", lambda ledger, _: ledger.arrived, False),
-    _Row("waited, half of them up to", "wait_p50_s", lambda _, waits: quantile(waits, 0.5)),
-    _Row("waited, 95 % up to", "wait_p95_s", lambda _, waits: quantile(waits, 0.95)),
-    _Row("waited longest", "wait_max_s", lambda _, waits: quantile(waits, 1.0)),
+    _Row("waited, p50", "wait_p50_s", lambda _, waits: quantile(waits, 0.5)),
+    _Row("waited, p95", "wait_p95_s", lambda _, waits: quantile(waits, 0.95)),
+    _Row("waited, longest", "wait_max_s", lambda _, waits: quantile(waits, 1.0)),
     _Row("gave up while waiting", "gave_up", lambda ledger, _: ledger.gave_up, False),
     _Row("turned away", "refused", lambda ledger, _: ledger.refused, False),
     _Row("loads", "loads", lambda ledger, _: ledger.loads, False),

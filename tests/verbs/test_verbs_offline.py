@@ -208,7 +208,7 @@ def test_the_table_for_people(tmp_path: Path, capsys: OUT) -> None:
     assert run("simulate", journal(tmp_path / "j.jsonl"), "--set", "scheduler=batch") == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].split() == ["recorded", "simulated", "as", "set"]
-    assert [lines[4][:14], *lines[4][14:].split()[:2]] == ["waited longest", "5.0s", "5.0s"]
+    assert [lines[4][:15], *lines[4][15:].split()[:2]] == ["waited, longest", "5.0s", "5.0s"]
     assert "waiting requests over 3m17s; the highest bar is 1" in lines
     assert lines[-1].startswith("      as set  ")
 
