@@ -248,8 +248,17 @@ SHARING_DEFECTS = (
         Defect(
             "makes room while a victim serves",
             "batch",
-            "if not self._serves_still(claim) and not any",
-            "if not any",
+            "not hindering and not self._serves_still(claim)",
+            "not hindering",
+        ),
+    ),
+    (
+        "batch",
+        Defect(
+            "lets a later claim hinder an earlier one",
+            "batch",
+            "not hindering and not self._serves_still(claim)",
+            "not self._serves_still(claim)",
         ),
     ),
     (

@@ -11,8 +11,19 @@ from typing import Any
 from llamaswap.config.names import ModelId
 from llamaswap.config.routing import BatchSettings, FifoSettings
 from llamaswap.schedule.commands import Grant, Start, Stop
-from llamaswap.schedule.events import Arrived, Event, Exited, Life, ModelRules, Started, StartFailed, Tick, Ticket
-from llamaswap.schedule.eviction import Eviction
+from llamaswap.schedule.events import (
+    Arrived,
+    Event,
+    Exited,
+    Life,
+    ModelRules,
+    Started,
+    StartFailed,
+    StopFailed,
+    Tick,
+    Ticket,
+)
+from llamaswap.schedule.eviction import Eviction, MatrixEviction
 from llamaswap.schedule.residents import State
 from tests.schedule.world import Client, Machine, Process, World, check
 
@@ -200,6 +211,10 @@ class FifoWorld(SharingWorld):
         first = self.overdue()
         self.overdue_before = None if first is None else first[1]
 
+    def _may_be_hopeless(self, model: ModelId) -> bool:
+        """Also for a victim that, as things stand now, need not have gone."""
+        return isinstance(self.event, StopFailed) or self._is_hopeless(model)
+
     def _queue(self) -> list[tuple[Ticket, ModelId]]:
         return sorted(super()._queue(), key=lambda each: (-self.settings.priority.get(each[1], 0), each[0]))
 
@@ -218,9 +233,11 @@ class FifoWorld(SharingWorld):
             return
         if others and self.needs(model, *others):
             return
+        if isinstance(self.eviction, MatrixEviction) and (self.in_state("starting") or self.in_state("stopping")):
+            return  # a swap keeps what it needed when it began, which may be another choice than now
         own, needs = self.own(model), self.needs(model)
         if own is None:
-            check(needs or self.in_state("stopping"), "who needs nobody's place is loaded")
+            check(needs, "who needs nobody's place is loaded")
         if own is not None and own[1].state == "ready" and not own[1].obsolete and not needs:
             check(self.served(own[0]) >= self.places(model), "who can be served is served")
         if not others and needs and (own is None or own[1].state == "ready"):

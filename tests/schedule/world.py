@@ -368,7 +368,7 @@ class World:
                     check(command.retry_after == self.rest(model), "a resting model says how long")
                 self._failed.discard(command.ticket)
             case Refusal.CANNOT_STOP:
-                check(self._is_hopeless(model), "a refusal for the stuck needs one that is stuck")
+                check(self._may_be_hopeless(model), "a refusal for the stuck needs one that is stuck")
             case Refusal.SHUTTING_DOWN:
                 check(self.closed and command.retry_after, "only a shutdown shuts down, and says when to come back")
         client.phase = "rejected"
@@ -380,6 +380,9 @@ class World:
     def _is_hopeless(self, model: ModelId) -> bool:
         """Whether something that cannot be stopped is in the way of *model*."""
         return any(p.stuck for p in self.processes.values())
+
+    def _may_be_hopeless(self, model: ModelId) -> bool:
+        return self._is_hopeless(model)
 
     # What must have been ordered
 
