@@ -97,7 +97,7 @@ _WARNINGS = {
     "ignored-key": "A key that another one makes pointless.",
     "implicit-group": "A group is called `(default)`, as that of all models in no other group.",
     "empty-group": "A group without members.",
-    "swap-without-effect": "`swap` in a group with one member.",
+    "swap-without-effect": "`swap: false` in a group of one member, which stops all other models.",
     "exclusive-without-effect": "`exclusive` or `persistent` where there is no other group.",
     "asymmetric-groups": "A group whose models join those of another one, and go at the next request to those.",
     "unreachable-model": "A model in no set of the matrix stops every other model.",

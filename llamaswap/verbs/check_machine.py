@@ -17,23 +17,26 @@ _ELSEWHERE = frozenset({"docker", "podman", "nerdctl", "ssh", "kubectl", "wsl", 
 
 def machine_lints(facts: Facts) -> Iterator[Lint]:
     """Programs that are not found, and model files that cannot be read."""
-    for model in facts.config.models.values():
-        if model.argv:
-            yield from _program(model)
-            yield from _files(model)
+    models = [model for model in facts.config.models.values() if model.argv and model.argv[0]]
+    users: dict[str, list[ModelConfig]] = {}
+    for model in models:
+        users.setdefault(model.argv[0], []).append(model)
+    for program, those in users.items():
+        yield from _program(program, those)
+    for model in models:
+        yield from _files(model)
 
 
-def _program(model: ModelConfig) -> Iterator[Lint]:
-    program = model.argv[0]
-    if not program or shutil.which(program) is not None:
+def _program(program: str, users: list[ModelConfig]) -> Iterator[Lint]:
+    """Told once, for the first of its *users*: the others have the same trouble."""
+    if shutil.which(program) is not None:
         return
-    path = ("models", model.id, "cmd")
+    what, remedy = "this program is not in PATH", "install it, or write its path"
     if os.sep in program:
         there = os.path.exists(program)  # noqa: PTH110 (Path raises ValueError for a NUL)
-        what = "this program may not be run" if there else "there is no such program"
-        yield Lint("no-program", path, what, "chmod +x" if there else "check the path", program)
-    else:
-        yield Lint("no-program", path, "this program is not in PATH", "install it, or write its path", program)
+        what, remedy = ("this may not be run", "chmod +x") if there else ("there is no such program", "check the path")
+    several = f"; {len(users)} models need it" if len(users) > 1 else ""
+    yield Lint("no-program", ("models", users[0].id, "cmd"), what + several, remedy, program)
 
 
 def _files(model: ModelConfig) -> Iterator[Lint]:

@@ -4,12 +4,15 @@ The short hand is that of `rows`. A file is `c.yaml`; several are a mapping from
 """
 
 import ast
+import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
+from hypothesis import given, settings
 
 from llamaswap.config.lints import Facts, lint, placed
 from llamaswap.config.load import Examined, examine, sources
@@ -20,6 +23,7 @@ from llamaswap.config.rules import ALWAYS_ERRORS, ALWAYS_WARNINGS, RULES
 from llamaswap.errors import ConfigError
 from llamaswap.verbs.check_machine import machine_lints
 from tests.config.rows import plain
+from tests.config.test_config_random import _config as random_configs
 
 ROOT = Path(__file__).parents[2]
 Files = str | Mapping[str, str | bytes | None]
@@ -248,6 +252,11 @@ EXAMPLES = [
     Example(
         "swap-without-effect",
         AB + "↵groups: {g: {swap: false, members: [a]}}" + FIFO,
+        AB + "↵groups: {g: {swap: false, exclusive: false, members: [a]}}" + FIFO,
+    ),
+    Example(
+        "swap-without-effect",
+        AB + "↵groups: {g: {swap: false, members: [a]}}" + FIFO,
         AB + "↵groups: {g: {swap: false, members: [a, b]}}" + FIFO,
     ),
     Example(
@@ -422,6 +431,24 @@ def test_lints_name_their_place_and_are_in_its_order() -> None:
         "c.yaml:4:1",
         "c.yaml:5:22",
         "c.yaml:6:11",
+    ]
+
+
+@given(random_configs)
+@settings(max_examples=150, deadline=None)
+def test_whatever_loads_is_looked_at_without_an_exception(config: dict[str, Any]) -> None:
+    found = examine([Path("c.yaml")], {}, read=lambda _path, _problems: Source("c.yaml", json.dumps(config))).loaded
+    if found:
+        facts = Facts(found.config, found.written, 5800, dict.fromkeys(found.config.models, 2.0))
+        assert all(str(problem) for problem in [*lint(facts), *placed(machine_lints(facts), facts)])
+
+
+def test_a_program_that_is_missing_is_told_once(tmp_path: Path) -> None:
+    names = "models: {a: {cmd: 'nope ${PORT}'}, b: {cmd: 'nope ${PORT}'}, c: {cmd: 'nada ${PORT}'}}"
+    found = problems(Example("no-program", names, ""), names, tmp_path / "c")
+    assert [(problem.path[1], problem.what) for problem in found] == [
+        ("a", "this program is not in PATH; 2 models need it (nope)"),
+        ("c", "this program is not in PATH (nada)"),
     ]
 
 

@@ -16,11 +16,12 @@ def empty_group(facts: Facts) -> Iterator[Lint]:
 
 
 def swap_without_effect(facts: Facts) -> Iterator[Lint]:
-    """``swap`` where there is nobody to swap with."""
+    """``swap: false`` where there is nobody to swap with, though the model stops all others: hardly what was hoped."""
     for group, path in _written(facts):
-        if len(group.members) == 1 and facts.written.given((*path, "swap")):
-            what = "without effect: the group has one member, and swap is about the others"
-            yield Lint("swap-without-effect", (*path, "swap"), what, "remove it; exclusive is about other groups")
+        if len(group.members) == 1 and not group.swap and group.exclusive:
+            what = "without effect: swap is about other members, and there are none"
+            remedy = "write exclusive: false to let the models of other groups run on, or remove this"
+            yield Lint("swap-without-effect", (*path, "swap"), what, remedy)
 
 
 def exclusive_without_effect(facts: Facts) -> Iterator[Lint]:
