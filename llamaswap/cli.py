@@ -60,6 +60,12 @@ def _own_standard_descriptors() -> None:
 
 
 def _daemon(flags: Flags) -> int:
+    if flags.ignored:
+        words = " ".join(flags.ignored)
+        remedy = "a switch takes its value with =, as in -watch-config=false"
+        sys.stderr.write(
+            f"llamaswap: warning: ignored, because no flag can come after the first of it: {words} ({remedy})\n"
+        )
     if flags.help:
         sys.stderr.write(USAGE)
         return 0

@@ -19,7 +19,7 @@ class UsageError(Exception):
 
 @dataclass(slots=True)
 class Flags:
-    """What the flags say. A field's name, with dashes, is the flag's."""
+    """What the flags say. A field's name, with dashes, is the flag's; `ignored` is what follows them."""
 
     config: str = ""
     config_dir: str = ""
@@ -31,24 +31,29 @@ class Flags:
     check: bool = False
     version: bool = False
     help: bool = False
+    ignored: tuple[str, ...] = ()
 
 
 def parse_flags(words: Sequence[str]) -> Flags:
-    """Parse *words*. A repeated flag: the last wins.
+    """Parse *words* up to the first that is no flag; what follows is ignored. Of repeated flags the last wins.
 
     Raises:
-        UsageError: an unknown flag, a missing or bad value, or a word that is no flag.
+        UsageError: an unknown flag, a missing or bad value, or no flag where the first should stand.
     """
     flags = Flags()
-    kinds = {field.name.replace("_", "-"): type(getattr(flags, field.name)) for field in fields(flags)}
+    values = {field.name: getattr(flags, field.name) for field in fields(flags)}
+    kinds = {name.replace("_", "-"): type(value) for name, value in values.items() if name != "ignored"}
+    if words and not words[0].startswith("-"):
+        raise UsageError(f"unexpected argument {words[0]!r}{_near(words[0].lower(), VERBS)}")
     rest = list(words)
     while rest:
         word = rest.pop(0)
-        if word == "--":
-            break
         name, equals, value = word.lstrip("-").partition("=")
-        if not word.startswith("-") or word.startswith("---") or not name:
-            raise UsageError(f"unexpected argument {word!r}{_near(word.lower(), VERBS)}")
+        if word == "--" or not word.startswith("-"):
+            flags.ignored = tuple(rest if word == "--" else [word, *rest])
+            break
+        if word.startswith("---") or not name:
+            raise UsageError(f"unexpected argument {word!r}")
         name = "help" if name == "h" else name
         if name not in kinds:
             raise UsageError(f"unknown flag -{name}{_near(name, kinds, '-')}")
