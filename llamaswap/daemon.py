@@ -14,8 +14,8 @@ import math
 import signal
 import socket
 import ssl
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -38,10 +38,11 @@ from llamaswap.models.reclaim import reclaim_orphans
 from llamaswap.models.supervisor import ModelLife
 from llamaswap.proxy.handler import ModelHandler
 from llamaswap.reload import FromFiles, ReadFiles, Reloader
-from llamaswap.schedule.choose import scheduler_for
+from llamaswap.schedule.choose import rules_for, scheduler_for
 from llamaswap.schedule.events import Event, Life
 from llamaswap.shutdown import Shutdown
 from llamaswap.stillness import Seen
+from llamaswap.telemetry.journal_file import JournalFile
 from llamaswap.telemetry.logs import LogHub
 from llamaswap.watch import watch
 
@@ -94,18 +95,19 @@ class Daemon:
         self._hub = hub
         self._build()
         self._announce()
-        async with trio.open_nursery() as services:
-            await services.start(self._watch_signals)
-            await trio.to_thread.run_sync(reclaim_orphans)
-            await services.start(self._dispatcher.run)
-            await services.start(self._listener.serve)
-            services.start_soon(self._control.run, self._shutdown.begun)
-            services.start_soon(self._reloader.run)
-            services.start_soon(self._preload)
-            if self._options.watched is not None:
-                services.start_soon(watch, self._options.watched, self._reload_changed, self._options.in_force)
-            await self._shutdown.run()
-            services.cancel_scope.cancel("drained")
+        with self._journal():
+            async with trio.open_nursery() as services:
+                await services.start(self._watch_signals)
+                await trio.to_thread.run_sync(reclaim_orphans)
+                await services.start(self._dispatcher.run)
+                await services.start(self._listener.serve)
+                services.start_soon(self._control.run, self._shutdown.begun)
+                services.start_soon(self._reloader.run)
+                services.start_soon(self._preload)
+                if self._options.watched is not None:
+                    services.start_soon(watch, self._options.watched, self._reload_changed, self._options.in_force)
+                await self._shutdown.run()
+                services.cancel_scope.cancel("drained")
 
     def _build(self) -> None:
         config, options = self._first.loaded.config, self._options
@@ -125,6 +127,21 @@ class Daemon:
         self._site = Site(self._plane.answer, config.stall_timeout)
         self._listener = Listener(options.sockets, self._site, options.tls)
         self._shutdown = Shutdown(self._hub, self._reloader, self._listener, self._dispatcher, self._control)
+
+    @contextmanager
+    def _journal(self) -> Iterator[None]:
+        """Keep the scheduler's journal while the block runs, if the configuration names a directory for it."""
+        config = self._first.loaded.config
+        if not config.journal.path:
+            yield
+            return
+        rules = {model: rules_for(spec) for model, spec in config.models.items()}
+        journal = JournalFile(config.journal, lambda: self._dispatcher.scheduling, rules, trio.current_time())
+        self._dispatcher.observe(journal.on_pass)
+        try:
+            yield
+        finally:
+            journal.close()
 
     def _current(self) -> Config:
         return self._reloader.config

@@ -145,7 +145,7 @@ class Segments:
 
     def _prune(self) -> None:
         ours = sorted(path for path in self._directory.iterdir() if NAME.fullmatch(path.name))
-        for path in ours[: -self._settings.files]:
+        for path in ours[: -max(1, self._settings.files)]:
             path.unlink(missing_ok=True)
 
     def _fail(self, error: Exception) -> None:
