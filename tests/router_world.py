@@ -58,7 +58,11 @@ class FakeLife:
 
     def become_ready(self) -> None:
         """At this very moment, if it is not ready yet."""
-        if not self.ready and not self._end.is_set():
+        if self.ready or self._end.is_set():
+            return
+        if self.model in self._world.failing:
+            self.die()
+        else:
             self.ready = True
             self._world.history.append(f"ready {self.model}")
             self._post(Started(self.model, self.life))
@@ -81,6 +85,7 @@ class RouterWorld:
 
     Attributes:
         load_s, stop_s: By model, where they are not a second and half a second.
+        failing: Models whose lives die instead of becoming ready.
         lives: In the order in which they began.
         history: ``start``, ``ready``, ``stop`` (with the grace) and ``gone``, each with the model.
     """
@@ -88,6 +93,7 @@ class RouterWorld:
     def __init__(self, config: Config) -> None:
         self.load_s: dict[str, float] = {}
         self.stop_s: dict[str, float] = {}
+        self.failing: set[str] = set()
         self.lives: list[FakeLife] = []
         self.history: list[str] = []
         self.dispatcher = Dispatcher(config, scheduler_for(config), self._spawn)
