@@ -1,6 +1,7 @@
 """What of a configuration may be shown: secrets are replaced by asterisks, whatever they are part of. Pure."""
 
 import re
+from collections.abc import Collection
 from itertools import pairwise
 from typing import Any
 
@@ -45,6 +46,17 @@ def environment(item: str) -> str:
     """*item*, ``NAME=value``, with the name alone; without a name nothing is left."""
     name, equals, _ = item.partition("=")
     return f"{name}={MASK}" if equals else MASK
+
+
+def without(value: Any, secrets: Collection[str]) -> Any:
+    """*value*, any JSON, without the texts *secrets*, wherever they stand in it; keys stay."""
+    if isinstance(value, dict):
+        return {key: without(inner, secrets) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [without(item, secrets) for item in value]
+    for secret in secrets if isinstance(value, str) else ():
+        value = value.replace(secret, MASK)
+    return value
 
 
 def anything(value: Any) -> Any:

@@ -30,6 +30,11 @@ class Written:
                 return entry.key if entry else node.mark
         return self.root.mark if self.root else None
 
+    def may_show(self, path: KeyPath) -> bool:
+        """Whether a message may repeat the value at *path*: no environment variable is part of it."""
+        node = self._node(path)
+        return not (isinstance(node, Scalar) and node.from_env)
+
     def keys(self, path: KeyPath) -> list[str]:
         """The keys of the mapping at *path*."""
         node = self._node(path)

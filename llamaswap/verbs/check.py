@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import MappingProxyType
 
+from llamaswap.config import masks
 from llamaswap.config.effective import as_text, effective
 from llamaswap.config.lints import Facts, lint, placed
 from llamaswap.config.load import Examined, examine, sources
@@ -22,6 +23,8 @@ from llamaswap.verbs.client import UsageError
 from llamaswap.verbs.terminal import harmless
 
 _STDIN = Path("-")
+#: Shorter texts would be found in many a place where they are no secret.
+_SHORTEST_SECRET = 6
 
 
 def main(argv: list[str]) -> int:
@@ -96,9 +99,15 @@ def report(
         problems += [*lint(facts), *placed(machine_lints(facts), facts)]
     print_problems(problems, sys.stderr if arguments.json else sys.stdout)
     if loaded and arguments.json:
-        print(as_text(effective(loaded.config)))
+        print(as_text(masks.without(effective(loaded.config), _secrets(os.environ))))
     elif loaded:
         print_meaning(loaded, sys.stdout)
+
+
+def _secrets(environ: Mapping[str, str]) -> list[str]:
+    """What variables with a secret's name hold, longest first: a file may insert it where nothing else tells of it."""
+    values = {value for name, value in environ.items() if masks.is_secret(name) and len(value) >= _SHORTEST_SECRET}
+    return sorted(values, key=len, reverse=True)
 
 
 def _report_as_far_as_it_is_read(examined: Examined, arguments: argparse.Namespace) -> None:

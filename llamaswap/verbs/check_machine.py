@@ -29,8 +29,8 @@ def machine_lints(facts: Facts) -> Iterator[Lint]:
 
 def _program(program: str, users: list[ModelConfig]) -> Iterator[Lint]:
     """Told once, for the first of its *users*: the others have the same trouble."""
-    if shutil.which(program) is not None:
-        return
+    if "=" in program or shutil.which(program) is not None:
+        return  # an assignment is told of as such, and may hold a secret
     what, remedy = "this program is not in PATH", "install it, or write its path"
     if os.sep in program:
         there = os.path.exists(program)  # noqa: PTH110 (Path raises ValueError for a NUL)

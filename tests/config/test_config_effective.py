@@ -19,6 +19,7 @@ from llamaswap.config.table import ROOT
 from llamaswap.errors import ConfigError
 from tests.config import test_config_rows as first
 from tests.config import test_config_rows_sections as second
+from tests.config.random_config import generate
 from tests.config.rows import ENVIRON, plain
 from tests.config.test_config_random import ENVIRON as RANDOM_ENVIRON
 from tests.config.test_config_random import _config as random_configs
@@ -65,6 +66,11 @@ def test_loaded_again_it_means_the_same(row: str) -> None:
 @settings(max_examples=200, deadline=None)
 def test_loaded_again_whatever_it_is_means_the_same(config: dict[str, Any]) -> None:
     check_round_trip(json.dumps(config), RANDOM_ENVIRON)
+
+
+def test_loaded_again_what_is_nearly_right_means_the_same() -> None:
+    for seed in range(150):
+        check_round_trip(generate(seed), {})
 
 
 def keys(section: Section, path: str = "") -> Iterator[tuple[str, Key]]:

@@ -124,6 +124,13 @@ def test_the_configuration_as_json(check: Check, good: Path) -> None:
     assert "error[type]" in done.stderr
 
 
+def test_a_secret_variable_is_masked_wherever_it_is_used(check: Check, good: Path) -> None:
+    good.write_text("models: {a: {cmd: 'nope-${env.MY_TOKEN} ${PORT} ${env.MODE}', name: '${env.MY_TOKEN}'}}")
+    done = check("check", "--json", "c.yaml", MY_TOKEN="hunter2", MODE="fast-mode")
+    assert "hunter2" not in done.stdout + done.stderr
+    assert json.loads(done.stdout)["models"]["a"]["cmd"] == "nope-*** 5800 fast-mode"
+
+
 def test_standard_input(check: Check) -> None:
     assert "can be used" in check("check", "-", stdin=GOOD.encode()).stdout
     done = check("check", "-", stdin=b"startPort: x")

@@ -36,5 +36,6 @@ def placed(found: Iterable[Lint], facts: Facts) -> tuple[Problem, ...]:
     for each in found:
         place = facts.written.place(each.path)
         mark = place.find(each.value.strip('"')) if place and each.value else place
-        problems.warn(each.code, each.path, mark, each.what, value=each.value, remedy=each.remedy)
+        value = each.value if facts.written.may_show(each.path) else ""
+        problems.warn(each.code, each.path, mark, each.what, value=value, remedy=each.remedy)
     return problems.warnings()
