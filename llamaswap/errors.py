@@ -110,6 +110,13 @@ class ShuttingDownError(ServiceUnavailableError):
     retry_after_s = 5.0
 
 
+class DeadlineError(ServiceUnavailableError):
+    """The request cannot be answered, or was not, before its deadline."""
+
+    code = "deadline"
+    retry_after_s = 1.0
+
+
 class NotReadyError(ServiceUnavailableError):
     """The process vanished between grant and use."""
 

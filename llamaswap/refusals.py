@@ -3,6 +3,7 @@
 from typing import assert_never
 
 from llamaswap.errors import (
+    DeadlineError,
     LlamaSwapError,
     ModelNotFoundError,
     ShuttingDownError,
@@ -33,5 +34,7 @@ def _error(refused: Reject) -> LlamaSwapError:
             return StartFailedError(f"unspecific error: {refused.detail}")
         case Refusal.SHUTTING_DOWN:
             return ShuttingDownError("group is shutting down")
+        case Refusal.DEADLINE:
+            return DeadlineError(refused.detail)
         case _:
             assert_never(refused.why)

@@ -16,6 +16,7 @@ class Refusal(Enum):
     START_FAILED = "start failed"
     CANNOT_STOP = "another model cannot be stopped"
     SHUTTING_DOWN = "shutting down"
+    DEADLINE = "deadline"
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,10 +33,17 @@ class ModelRules:
 
 @dataclass(frozen=True, slots=True)
 class Arrived:
-    """A request for *model* was accepted."""
+    """A request for *model* was accepted. Times are those of the scheduler's clock.
+
+    Attributes:
+        deadline: When it is of no use any more unless it has been granted before; None: never.
+        earliest: Before that it cannot be granted, as far as the one who brings it knows; None: nobody knows.
+    """
 
     ticket: Ticket
     model: ModelId
+    deadline: float | None = None
+    earliest: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

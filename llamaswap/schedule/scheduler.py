@@ -6,8 +6,9 @@ same orders, and a journal of the facts is a complete record. It asks no process
 processes are the *residents* below, and only facts change them.
 
 **A request** is a ticket. `Arrived` admits it to the one queue, or it is rejected on the spot (closed, unknown model,
-limit, rest after failed starts). From the queue it becomes *active* by `Grant`, or goes by `Reject`. `Left` comes
-exactly once for each arrival whatever happened; for a ticket that is neither queued nor active it says nothing new.
+limit, rest after failed starts, a deadline that cannot be met). From the queue it becomes *active* by `Grant`, or goes
+by `Reject`. `Left` comes exactly once for each arrival whatever happened; for a ticket that is neither queued nor
+active it says nothing new.
 "The caller of a load" is no state of its own: it is the request at the head of the queue while its model starts, and it
 stays there until it is granted. A caller that leaves lets the next one become the head, which takes the load over (with
 its failure, if it fails), or wants another model and stops it; no rule is needed for that.
@@ -28,7 +29,8 @@ about a life that is not in the books are late, and ignored. There is no swap ob
 
 **One pass.** Each fact is first applied: it changes the state, and dooms only those whom it dooms by itself. All else
 is then decided from the state alone: requests that can be served are granted, room is made for the one whose turn it
-is, and what has no reason to run is stopped. A new arrival and a finished swap run the same pass.
+is, and what has no reason to run is stopped. Before all that go those whose deadline has passed, so that nobody is
+stopped or started for them. A new arrival and a finished swap run the same pass.
 
 **An unload** means lives, not models: it is answered when those that were alive at the time have gone, and a life begun
 later does not delay it. All are told to stop at once, those with the smallest grace first.
@@ -54,6 +56,7 @@ from llamaswap.config.schema import ModelId
 from llamaswap.errors import ShuttingDownError, TooManyRequestsError
 from llamaswap.schedule.backoff import BackOff
 from llamaswap.schedule.commands import Command, Grant, Refusal, Reject, Start
+from llamaswap.schedule.deadlines import Deadlines, expired, hopeless
 from llamaswap.schedule.events import (
     Arrived,
     Ask,
@@ -90,6 +93,7 @@ class Scheduler(ABC):
         self._requests = Requests()
         self._residents = Residents()
         self._unloads = Unloads()
+        self._deadlines = Deadlines()
         self._backoff = BackOff()
         self._closed = False
         self._draining = True
@@ -98,8 +102,10 @@ class Scheduler(ABC):
 
     def handle(self, event: Event, now: float) -> list[Command]:
         """Take in one fact and return everything that follows from it, to be carried out in this order."""
-        doomed = self._apply(event, now)
-        return doomed + self._grant(now) + self._begin(now)
+        doomed = self._apply(event, now) + self._expire(now)
+        orders = doomed + self._grant(now) + self._begin(now)
+        self._deadlines.tidy(self._requests.queue)
+        return orders
 
     def take_over(self, other: "Scheduler") -> None:
         """Go on where *other* stands, which must not be used any more; to be called before the first fact.
@@ -110,6 +116,7 @@ class Scheduler(ABC):
         self._requests.take_over(other._requests)
         self._residents = other._residents
         self._unloads = other._unloads
+        self._deadlines = other._deadlines
         self._backoff = other._backoff
         self._closed = other._closed
         self._draining = other._draining
@@ -118,9 +125,12 @@ class Scheduler(ABC):
     def next_deadline(self) -> float | None:
         """When something is due without a further event: a `Tick` at that time, or any event after it, does it.
 
-        That is when the first idle life has been idle for its ttl.
+        That is when the first idle life has been idle for its ttl, or the first deadline of a waiting request passes.
         """
-        return min((resident.expires_at for resident in self._residents if self._may_expire(resident)), default=None)
+        due = [resident.expires_at for resident in self._residents if self._may_expire(resident)]
+        if self._deadlines.next is not None:
+            due.append(self._deadlines.next)
+        return min(due, default=None)
 
     @abstractmethod
     def positions(self) -> Iterator[tuple[Ticket, int]]:
@@ -148,8 +158,8 @@ class Scheduler(ABC):
 
     def _apply(self, event: Event, now: float) -> list[Command]:  # noqa: PLR0911 - one return for each kind of fact
         match event:
-            case Arrived(ticket, model):
-                return self._admit(ticket, model, now)
+            case Arrived():
+                return self._admit(event, now)
             case Left(ticket):
                 return self._take_leave(ticket, now)
             case Started(model, life):
@@ -175,12 +185,21 @@ class Scheduler(ABC):
 
     # Requests
 
-    def _admit(self, ticket: Ticket, model: ModelId, now: float) -> list[Command]:
-        refusal = self._refusal(ticket, model, now)
+    def _admit(self, request: Arrived, now: float) -> list[Command]:
+        refusal = self._refusal(request.ticket, request.model, now) or hopeless(request, now)
         if refusal is not None:
             return [refusal]
-        self._requests.enqueue(ticket, model, now)
+        self._requests.enqueue(request.ticket, request.model, now)
+        if request.deadline is not None:
+            self._deadlines.add(request.ticket, request.deadline)
         return []
+
+    def _expire(self, now: float) -> list[Command]:
+        """Turn away those who have waited until their deadline."""
+        late = [self._requests.queue[ticket] for ticket in self._deadlines.passed(now, self._requests.queue)]
+        for waiting in late:
+            self._requests.drop(waiting.ticket)
+        return [expired(waiting, now) for waiting in late]
 
     def _refusal(self, ticket: Ticket, model: ModelId, now: float) -> Reject | None:
         if self._closed:

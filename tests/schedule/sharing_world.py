@@ -221,7 +221,8 @@ class FifoWorld(SharingWorld):
     def _judge_head(self, head: Client) -> None:
         super()._judge_head(head)
         for model in self.wanted():
-            swapping = model in self.in_state("starting") or set(self.in_state("stopping")) & set(self.needs(model))
+            leaving = {model, *self.needs(model)} & set(self.in_state("stopping"))
+            swapping = leaving or model in self.in_state("starting")
             check(swapping or not self._is_hopeless(model), "nobody waits for what cannot be stopped")
             check(not self.rest(model), "nobody waits for a resting model")
             self._judge_waiting(model)

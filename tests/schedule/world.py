@@ -7,7 +7,7 @@ both seen.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, Protocol
 
 from llamaswap.config.schema import ModelId
@@ -87,6 +87,7 @@ class Client:
     model: ModelId
     phase: Literal["waiting", "served", "rejected"] = "waiting"
     life: Life | None = None
+    deadline: float = float("inf")
 
 
 def check(holds: object, rule: str) -> None:
@@ -136,7 +137,7 @@ class World:
         new.__dict__.update(self.__dict__)
         new.machine = clone_machine(self.machine)
         new.processes = {life: process.copy() for life, process in self.processes.items()}
-        new.clients = {ticket: Client(each.model, each.phase, each.life) for ticket, each in self.clients.items()}
+        new.clients = {ticket: replace(each) for ticket, each in self.clients.items()}
         new.failures = dict(self.failures)
         new.asks = dict(self.asks)
         return new
@@ -146,6 +147,7 @@ class World:
         self._happen(event)
         commands = self.machine.handle(event, self.now)
         for command in commands:
+            self._judge_time(command)
             self._judge(event, command)
         self._judge_answer(event)
         self._judge_situation()
@@ -188,8 +190,8 @@ class World:
     def _happen(self, event: Event) -> None:
         self._failed = set()
         match event:
-            case Arrived(ticket, model):
-                self.clients[ticket] = Client(model)
+            case Arrived(ticket, model, deadline):
+                self.clients[ticket] = Client(model, deadline=float("inf") if deadline is None else deadline)
             case Left(ticket):
                 self._leave(ticket)
             case Started(model, life):
@@ -295,6 +297,18 @@ class World:
                     "an unload is answered when nothing more can be done",
                 )
 
+    def _judge_time(self, command: Command) -> None:
+        """Whoever is late costs nothing."""
+        waiting = {ticket: client for ticket, client in self.clients.items() if client.phase == "waiting"}
+        match command:
+            case Grant(ticket) if ticket in waiting:
+                check(waiting[ticket].deadline > self.now, "nobody is granted after the deadline")
+            case Start(model):
+                late = [c for c in waiting.values() if c.model == model and c.deadline <= self.now]
+                check(not late, "nothing is started while somebody late waits for it")
+            case _:
+                pass
+
     def _judge_start(self, command: Start) -> None:
         first = self.first_waiting()
         check(not self.processes, "exclusive: a start finds no process alive")
@@ -369,6 +383,9 @@ class World:
                 self._failed.discard(command.ticket)
             case Refusal.CANNOT_STOP:
                 check(self._may_be_hopeless(model), "a refusal for the stuck needs one that is stuck")
+            case Refusal.DEADLINE:
+                hopeless = arriving and isinstance(event, Arrived) and event.earliest is not None
+                check(client.deadline <= self.now or hopeless, "nobody is dropped before the deadline")
             case Refusal.SHUTTING_DOWN:
                 check(self.closed and command.retry_after, "only a shutdown shuts down, and says when to come back")
         client.phase = "rejected"
@@ -412,6 +429,7 @@ class World:
         for client in self.clients.values():
             if client.phase == "waiting":
                 check(client.model in self.models, "nobody waits for an unknown model")
+                check(client.deadline > self.now, "nobody waits beyond the deadline")
         for life, process in self.processes.items():
             if process.running:
                 check(not self._must_stop(life, process), "what must stop is told to")
@@ -476,4 +494,5 @@ class World:
             if process.state == "ready" and process.model in self.models and not process.obsolete
             if self.models[process.model].ttl > 0 and not self.outstanding(process.model)
         ]
+        deadlines += [c.deadline for c in self.clients.values() if c.phase == "waiting" and c.deadline < float("inf")]
         check(self.machine.next_deadline == min(deadlines, default=None), "the next deadline is right")
