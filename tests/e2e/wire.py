@@ -1,6 +1,7 @@
 """A client's side of HTTP, by hand: SDKs would hide how an answer ended."""
 
 import json
+import select
 import socket
 import struct
 from dataclasses import dataclass
@@ -97,6 +98,14 @@ class Wire:
         while piece := self._receive():
             pieces.append(piece)
         return b"".join(pieces)
+
+    def take(self, size: int) -> bytes:
+        """So many bytes of what follows a head, such as a frame of a websocket."""
+        return self._exactly(size)
+
+    def ended_within(self, seconds: float) -> bool:
+        """Whether the peer ends the connection so soon, sending nothing before."""
+        return bool(select.select([self.sock], [], [], seconds)[0]) and self.ended()
 
     def ended(self) -> bool:
         """Whether the peer ends the connection without another byte, in whichever way."""
