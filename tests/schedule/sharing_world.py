@@ -123,7 +123,9 @@ class SharingWorld(World):
         """Whether somebody waits who needs its place, whoever else is about to be loaded."""
         wanted = [each for each in self.wanted() if each != model]
         parts = list(chain.from_iterable(combinations(wanted, n) for n in range(len(wanted))))
-        return any(model in self.needs(each, *more) for each in wanted for more in parts if each not in more)
+        return any(
+            model in self.needs(each, *more, *self.held()) for each in wanted for more in parts if each not in more
+        )
 
     def _must_stop(self, life: Life, process: Process) -> bool:
         if self.closed:
