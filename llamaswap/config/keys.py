@@ -1,5 +1,6 @@
 """The check that a file has no keys but those of the table, and no key that does nothing."""
 
+import re
 from collections.abc import Iterator
 
 from llamaswap.config.nodes import Entry, Map
@@ -7,6 +8,9 @@ from llamaswap.config.problems import KeyPath, Problems
 from llamaswap.config.shapes import Each, Key, Section
 from llamaswap.config.suggest import closest
 from llamaswap.config.table import ROOT
+
+#: What notes say of keys that some later version acts on, and of those that have a newer name.
+_LATER, _OLDER = "this version", re.compile(r"older name of (\w+)")
 
 
 def check_keys(root: Map, problems: Problems) -> None:
@@ -42,7 +46,12 @@ class _Check:
     def _note(self, key: Key, entry: Entry, pattern: KeyPath, path: KeyPath) -> None:
         if key.note and pattern not in self._noted:
             self._noted.add(pattern)
-            self._problems.warn("no-effect", path, entry.key, key.note)
+            if _LATER in key.note:
+                self._problems.warn("no-effect", path, entry.key, key.note)
+            else:
+                instead = _OLDER.search(key.note)
+                remedy = f"write {instead[1]} instead" if instead else "remove it"
+                self._problems.warn("deprecated-key", path, entry.key, key.note, remedy=remedy)
 
     def _unknown(self, name: str, entry: Entry, section: Section, path: KeyPath) -> None:
         if not path and (name.startswith("x-") or name in self._anchored):

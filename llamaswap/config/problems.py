@@ -100,6 +100,10 @@ class Problems:
         """Whether an error was reported for exactly this key: what follows from it is not worth a second one."""
         return path in self._broken
 
+    def broken_below(self, path: KeyPath) -> bool:
+        """Whether an error was reported for something below *path*."""
+        return any(len(each) > len(path) and each[: len(path)] == path for each in self._broken)
+
     def warnings(self) -> tuple[Problem, ...]:
         """The warnings, in document order."""
         return tuple(_in_order(p for p in self._found if p.severity == "warning"))

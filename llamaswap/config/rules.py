@@ -57,7 +57,8 @@ _WARNINGS = {
     "null-entry": "A model, group or peer without anything in it.",
     "no-json": "A number that JSON does not have, such as .inf, becomes null.",
     # Keys and values
-    "no-effect": "A key that has no effect: deprecated, or not acted on yet.",
+    "no-effect": "A key that this version knows, but does not act on yet.",
+    "deprecated-key": "A key of former times: it has no effect, or a newer name.",
     "raised": "`healthCheckTimeout` is raised to 15 seconds.",
     "negative-timeout": "A time limit below 0: nothing can be done in it.",
     "empty-is-default": "An empty list that means the default, not nothing.",

@@ -116,7 +116,13 @@ EXAMPLES = [
     Example("null-entry", "models: {a: ~}", A),
     Example("no-json", model("cmd: s, metadata: {x: .inf}, " + at(1)), model("cmd: s, metadata: {x: 1}, " + at(1))),
     # Keys and values
-    Example("no-effect", "logRequests: true", "logLevel: info"),
+    Example("no-effect", "ui: {}", "logLevel: info"),
+    Example("deprecated-key", "logRequests: true", "logLevel: info"),
+    Example(
+        "deprecated-key",
+        model("cmd: s, filters: {strip_params: x}, " + at(1)),
+        model("cmd: s, filters: {stripParams: x}, " + at(1)),
+    ),
     Example("raised", "healthCheckTimeout: 4", "healthCheckTimeout: 15"),
     Example(
         "negative-timeout",

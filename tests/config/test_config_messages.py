@@ -237,3 +237,9 @@ def test_warnings_are_told_beside_the_errors() -> None:
         load_text("modles: {}\nstartPort: 0\n", "c.yaml", {})
     assert "startPort" in str(refused.value)
     assert "did you mean models?" in str(refused.value)
+
+
+def test_a_set_of_the_wrong_type_is_one_problem() -> None:
+    text = "models: {a: {cmd: x, proxy: http://h}}\nmatrix: {sets: {s: [a]}}"
+    assert "1 problem\n" in report(text)
+    assert "there is no set" in report(text.replace("{s: [a]}", "{}"))
