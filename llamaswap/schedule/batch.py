@@ -45,6 +45,7 @@ from llamaswap.schedule.events import ModelRules, Ticket
 from llamaswap.schedule.eviction import Eviction
 from llamaswap.schedule.requests import Waiting
 from llamaswap.schedule.residents import Resident, State
+from llamaswap.schedule.scheduler import Scheduler
 from llamaswap.schedule.sharing import Claim, SharingScheduler
 
 _DEFAULTS = BatchSettings()
@@ -71,6 +72,12 @@ class BatchScheduler(SharingScheduler):
         super().__init__(models, eviction, residents)
         self._settings = settings
         self._passed_by: list[Ticket] = []  # granted, and greater than the oldest waiting one; sorted
+
+    def take_over(self, other: Scheduler) -> None:
+        """See `Scheduler.take_over`. Who has been passed under the same rules may not be passed as often again."""
+        super().take_over(other)
+        if isinstance(other, BatchScheduler):
+            self._passed_by = other._passed_by
 
     def positions(self) -> Iterator[tuple[Ticket, int]]:
         """See `Scheduler.positions`."""
