@@ -2,7 +2,8 @@
 
 import sys
 
-from llamaswap import cli, daemon
+from llamaswap import cli
+from llamaswap.schedule import choose
 from llamaswap.schedule.commands import Command
 from llamaswap.schedule.events import Arrived, Event
 from llamaswap.schedule.serial import SerialScheduler
@@ -15,5 +16,5 @@ class FailingScheduler(SerialScheduler):
         return super().handle(event, now)
 
 
-vars(daemon)["SerialScheduler"] = FailingScheduler
+vars(choose)["SerialScheduler"] = FailingScheduler
 sys.exit(cli.main())
