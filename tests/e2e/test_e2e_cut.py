@@ -15,6 +15,7 @@ pytestmark = pytest.mark.e2e
 
 
 def test_a_model_killed_in_mid_stream_cuts_the_answer_and_is_started_again(daemon: StartDaemon) -> None:
+    """R-32."""
     running = daemon({"a": fake("a", "--tokens", "1000", "--token-delay", "0.01")})
     with running.wire() as wire:
         wire.chat("a", stream=True)

@@ -61,7 +61,7 @@ def test_a_model_that_fails_at_each_start_rests(daemon: StartDaemon) -> None:
 
 
 def test_a_health_path_that_never_says_200_is_given_up(daemon: StartDaemon) -> None:
-    """One that accepts and stays silent, and one that says 404: side by side, as each takes its 15 s."""
+    """R-31: one that accepts and stays silent, and one that says 404: side by side, as each takes its 15 s."""
     silent, lost = daemon({"a": fake("a", "--health-hang")}), daemon({"a": fake("a", "--health-status", "404")})
     began = time.monotonic()
     with silent.wire() as first, lost.wire() as second:

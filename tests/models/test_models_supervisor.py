@@ -55,6 +55,7 @@ async def test_readiness_is_seen_at_once(lives: Lives) -> None:
     ids=" ".join,
 )
 async def test_a_stop_takes_the_whole_tree_within_its_grace(lives: Lives, flags: list[str]) -> None:
+    """R-30, and more ways in which a tree may hold on."""
     endless = "--flood-forever" in flags  # never gets to the end of its loading
     run = lives.begin(lives.server(*flags, check_endpoint="none" if endless else "/health"))
     assert isinstance(await run.next_fact(), Started)
