@@ -73,6 +73,21 @@ def test_loaded_again_what_is_nearly_right_means_the_same() -> None:
         check_round_trip(generate(seed), {})
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        # A var has the ID of another model, which has a cost all the same.
+        "models: {a: ‹M›, b: ‹M›}↵matrix: {vars: {a: b, v: a}, evict_costs: {v: 3, b: 2}, sets: {s: a & v}}",
+        "reload: {keepModels: false}↵cors: {origins: [https://x]}↵allowedHosts: [h]↵maxRequestBody: 3↵stallTimeout: 7",
+        "performance: {disabled: true, every: 90.5s}↵hooks: {on_startup: {preload: [a]}}↵models: {a: ‹M›}",
+        "routing: {scheduler: {use: batch, settings: {batch: {maxWait: 3}, serial: {abortOrphanLoads: true}}}}",
+    ],
+)
+def test_loaded_again_rarer_keys_mean_the_same(text: str) -> None:
+    assert load_text(plain(text), "c.yaml", {})
+    check_round_trip(plain(text), {})
+
+
 def keys(section: Section, path: str = "") -> Iterator[tuple[str, Key]]:
     for name, key in section.keys.items():
         yield f"{path}{name}", key

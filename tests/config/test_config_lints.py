@@ -276,6 +276,11 @@ EXAMPLES = [
         AB + "↵groups: {g: {exclusive: false, persistent: true, members: [a]}}" + FIFO,
     ),
     Example(
+        "asymmetric-groups",
+        AB + "↵groups: {g: {members: [a]}, h: {persistent: true, members: [b]}}" + FIFO,
+        AB + "↵groups: {g: {members: [a]}, h: {members: [b]}}" + FIFO,
+    ),
+    Example(
         "unreachable-model",
         AB + "↵matrix: {sets: {s: a}}" + FIFO,
         AB + "↵matrix: {sets: {s: a, t: b}}" + FIFO,

@@ -41,12 +41,13 @@ def asymmetric_groups(facts: Facts) -> Iterator[Lint]:
         if group.members and others:
             rest = "the group" if len(others) == 1 else "the groups"
             what = f"loading a member leaves {rest} {', '.join(others)} running, but a request to it stops the members"
-            remedy = "write persistent: true here if they may run together, exclusive: true if not"
+            end = "persistent: false there" if group.exclusive else "exclusive: true here"
+            remedy = f"write persistent: true here if they may run together, {end} if not"
             yield Lint("asymmetric-groups", path, what, remedy)
 
 
 def _is_stopped_by(group: GroupConfig, other: GroupConfig) -> bool:
-    return group.name != other.name and group_evicts(other, group) and not group.exclusive and not other.persistent
+    return group.name != other.name and group_evicts(other, group) and not group_evicts(group, other)
 
 
 def _written(facts: Facts) -> Iterator[tuple[GroupConfig, KeyPath]]:
