@@ -4,7 +4,6 @@ import os
 import ssl
 import sys
 from collections.abc import Sequence
-from functools import partial
 from pathlib import Path
 
 from llamaswap import __version__
@@ -83,20 +82,19 @@ def _serve(flags: Flags) -> int:
     if flags.check:
         return _check(flags)
     # Mistakes in the flags are told without the time that these imports take.
-    from llamaswap.config.load import PortsInUse, load, sources  # noqa: PLC0415
+    from llamaswap.configfiles import ConfigFiles  # noqa: PLC0415
 
     config = Path(flags.config) if flags.config else None
     config_dir = Path(flags.config_dir) if flags.config_dir else None
-
-    watched = partial(sources, config, config_dir) if flags.watch_config else None
+    files = ConfigFiles(config, config_dir, flags.strict)
+    watched = files.names if flags.watch_config else None
     in_force = None
     if watched is not None:
         from llamaswap.watch import look  # noqa: PLC0415
 
         in_force = look(watched)  # before it is loaded, so that no change falls between the two
 
-    files = tuple(sources(config, config_dir))
-    loaded = load(files, os.environ, strict=flags.strict)
+    first = files.load()
     tls = _tls(flags)
 
     import trio  # noqa: PLC0415 - as above
@@ -104,7 +102,6 @@ def _serve(flags: Flags) -> int:
     from llamaswap.control.context import VersionInfo  # noqa: PLC0415
     from llamaswap.daemon import Daemon, Options  # noqa: PLC0415
     from llamaswap.gateway.address import bind  # noqa: PLC0415
-    from llamaswap.reload import FromFiles  # noqa: PLC0415
     from llamaswap.runtime_dir import RuntimeDirError, make_runtime_dir  # noqa: PLC0415
 
     try:
@@ -112,15 +109,10 @@ def _serve(flags: Flags) -> int:
     except RuntimeDirError as error:
         raise ConfigError(str(error)) from error
     sockets = bind(flags.listen or None, tls=tls is not None)
-
-    def read(in_use: PortsInUse) -> FromFiles:
-        files = tuple(sources(config, config_dir))
-        return FromFiles(files, load(files, os.environ, strict=flags.strict, in_use=in_use))
-
-    options = Options(sockets, tls, directory, read, watched, VersionInfo(__version__), in_force)
+    options = Options(sockets, tls, directory, files.read, watched, VersionInfo(__version__), in_force)
 
     async def run() -> None:
-        await Daemon(options, FromFiles(files, loaded)).run()
+        await Daemon(options, first).run()
 
     trio.run(run)
     return 0

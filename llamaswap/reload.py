@@ -20,25 +20,16 @@ from llamaswap.config.plan_text import plan_lines
 from llamaswap.config.problems import Problem
 from llamaswap.config.schema import Config
 from llamaswap.config.sticky import fits, load_again
+from llamaswap.configfiles import FromFiles, ReadFiles
 from llamaswap.dispatcher import Dispatcher
 from llamaswap.errors import ConfigError, LlamaSwapError, ShuttingDownError
+
+__all__ = ["Attempt", "FromFiles", "InForce", "ReadFiles", "Reloader"]
 
 log = logging.getLogger(__name__)
 
 #: A disk that takes longer does not answer.
 LOAD_S = 30.0
-
-
-@dataclass(frozen=True, slots=True)
-class FromFiles:
-    """A configuration, and the files it was read from."""
-
-    files: tuple[Path, ...]
-    loaded: Loaded
-
-
-#: Reads the files again, given what is known of ports. Blocks; raises `ConfigError`.
-ReadFiles = Callable[[PortsInUse], FromFiles]
 
 
 @dataclass(frozen=True, slots=True)
