@@ -149,7 +149,7 @@ async def test_who_asks_while_one_runs_shares_the_next_and_the_last_write_wins()
         here.disk.gate.set()
         while len(attempts) < 3:
             await wait_all_tasks_blocked(0.001)
-        assert [each.trigger for each in attempts] == ["SIGHUP, POST"] * 3
+        assert {each.trigger for each in attempts} <= {"SIGHUP, POST", "POST, SIGHUP"}
         assert len({id(each) for each in attempts}) == 1
         assert here.disk.reads == 2
         assert list(here.reloader.config.models) == ["c"]
@@ -241,3 +241,21 @@ async def test_a_warning_is_logged_when_it_is_new(caplog: pytest.LogCaptureFixtu
             attempt = await here.reloader.reload("SIGHUP")
             assert attempt.problems == here.disk.warnings
     assert caplog.text.count("looks odd") == 1
+
+
+async def test_many_reloads_leave_no_task_behind() -> None:
+    """Each changes the model whose request is being served, so that it is started anew for the next one."""
+    first = config("a", "b")
+    async with house(first, first) as here:
+        tasks = []
+        for number in range(50):
+            with here.dispatcher.request(ModelId("a")) as lease:
+                await lease.wait()
+                models = {name: replace(model, argv=(str(number),)) for name, model in first.models.items()}
+                here.disk.contents[:] = [replace(first, models=models)]
+                attempt = await here.reloader.reload("POST")
+                assert attempt.plan is not None
+                assert attempt.plan.outdated == {"a", "b"}
+            await wait_all_tasks_blocked()
+            tasks.append(trio.lowlevel.current_statistics().tasks_living)
+        assert max(tasks[1:]) <= tasks[0]
