@@ -29,6 +29,7 @@ from llamaswap.control.context import ControlContext, VersionInfo
 from llamaswap.controlplane import ControlPlane
 from llamaswap.dispatcher import Dispatcher
 from llamaswap.errors import LlamaSwapError, ShuttingDownError
+from llamaswap.forecaster import Forecaster
 from llamaswap.gateway import address
 from llamaswap.gateway.listener import Listener
 from llamaswap.gateway.routes import Plane
@@ -41,9 +42,11 @@ from llamaswap.reload import FromFiles, ReadFiles, Reloader
 from llamaswap.schedule.choose import rules_for, scheduler_for
 from llamaswap.schedule.events import Event, Life
 from llamaswap.shutdown import Shutdown
+from llamaswap.state_dir import state_dir, timings_path
 from llamaswap.stillness import Seen
 from llamaswap.telemetry.journal_file import JournalFile
 from llamaswap.telemetry.logs import LogHub
+from llamaswap.telemetry.timings import Timings
 from llamaswap.watch import watch
 
 log = logging.getLogger(__name__)
@@ -104,6 +107,7 @@ class Daemon:
                 services.start_soon(self._control.run, self._shutdown.begun)
                 services.start_soon(self._reloader.run)
                 services.start_soon(self._preload)
+                services.start_soon(self._timings.run)
                 if self._options.watched is not None:
                     services.start_soon(watch, self._options.watched, self._reload_changed, self._options.in_force)
                 await self._shutdown.run()
@@ -112,13 +116,17 @@ class Daemon:
     def _build(self) -> None:
         config, options = self._first.loaded.config, self._options
         self._dispatcher = Dispatcher(config, scheduler_for(config), self._spawn)
+        self._timings = Timings(timings_path(state_dir(), self._first.files))
+        forecaster = Forecaster(self._dispatcher, self._timings.measured)
         self._reloader = Reloader(options.read, self._first, self._dispatcher, self._adopt)
         port = options.sockets[0].getsockname()[1]
-        context = ControlContext(self._current, self._dispatcher, self._hub, options.version, self._reloader)
+        context = ControlContext(
+            self._current, self._dispatcher, self._hub, options.version, self._reloader, forecaster
+        )
         self._control = ControlPlane(runtime_dir.socket_path(options.runtime_dir, port), context)
         self._plane = Plane(
             rules=self._rules(config),
-            handler=ModelHandler(self._current, self._dispatcher),
+            handler=ModelHandler(self._current, self._dispatcher, forecaster),
             alive=lambda: self._dispatcher.alive,
             control=self._control.upstream,
             control_ready=lambda: self._control.ready,

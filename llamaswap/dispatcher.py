@@ -172,6 +172,8 @@ class Dispatcher:
         self._timer: trio.CancelScope | None = None
         self._lives: trio.Nursery | None = None
         self._quiet = trio.Event()
+        #: The tickets of those that want a model loaded, and nothing of it.
+        self.loads: set[Ticket] = set()
 
     # -- requests ---------------------------------------------------------------------------------------------------
 
@@ -206,8 +208,13 @@ class Dispatcher:
         """
         if model not in self._config.models:
             raise ModelNotFoundError("model not found")
-        with self.request(model) as lease:
-            await lease.wait()
+        ticket = Ticket(self._next_ticket)
+        self.loads.add(ticket)  # before it arrives, which may be all there is to it
+        try:
+            with self.request(model) as lease:
+                await lease.wait()
+        finally:
+            self.loads.discard(ticket)
 
     async def unload(self, models: frozenset[ModelId] | None, grace: float | None = None) -> tuple[ModelId, ...]:
         """Stop *models* (None: all) and wait until they are gone.

@@ -9,6 +9,7 @@ from llamaswap.config.schema import Config, ModelId
 from llamaswap.control.answers import json_answer, redirect_answer, text_answer
 from llamaswap.control.context import ControlContext
 from llamaswap.control.listing import list_models
+from llamaswap.control.queue import queue_view, seconds
 from llamaswap.errors import LlamaSwapError, ModelNotFoundError
 
 
@@ -38,7 +39,7 @@ def _add_views(app: Quart, context: ControlContext) -> None:
 
     @app.get("/api/queue")
     async def queue() -> Response:
-        return json_answer(_queue(context))
+        return json_answer(await queue_view(context))
 
     @app.get("/api/version")
     async def version() -> Response:
@@ -89,7 +90,7 @@ def _running(context: ControlContext) -> list[dict[str, Any]]:
             "state": running.state,
             "cmd": model.cmd,
             "proxy": model.proxy,
-            "ttl": _number(model.ttl),
+            "ttl": seconds(model.ttl),
             "name": model.name,
             "description": model.description,
         }
@@ -108,29 +109,3 @@ def _page(context: ControlContext) -> str:
         "  /logs        what happened\n\n"
         "or, in a terminal: llamaswap ps\n"
     )
-
-
-def _queue(context: ControlContext) -> dict[str, Any]:
-    """What the reference's ``/running`` does not tell: processes, their load, and who waits for what."""
-    models = context.config().models
-    running = [
-        {
-            "model": r.model,
-            "state": r.state,
-            "pid": r.pid,
-            "since_s": round(r.since_s, 3),
-            "requests": r.requests,
-            "ttl_s": _number(models[r.model].ttl) if r.model in models else 0,
-            "idle_s": None if r.idle_s is None else round(r.idle_s, 3),
-        }
-        for r in context.dispatcher.running()
-    ]
-    waiting = [
-        {"ticket": w.ticket, "model": w.model, "position": w.position, "waited_s": round(w.waited_s, 3)}
-        for w in context.dispatcher.waiting()
-    ]
-    return {"running": running, "waiting": waiting}
-
-
-def _number(seconds: float) -> int | float:
-    return int(seconds) if seconds.is_integer() else seconds

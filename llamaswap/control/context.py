@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from llamaswap.config.schema import Config
 from llamaswap.dispatcher import Dispatcher
+from llamaswap.forecaster import Forecaster
 from llamaswap.reload import Reloader
 from llamaswap.telemetry.logs import LogHub
 
@@ -31,3 +32,4 @@ class ControlContext:
     logs: LogHub
     version: VersionInfo
     reloader: Reloader
+    forecaster: Forecaster

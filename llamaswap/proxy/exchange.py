@@ -142,7 +142,9 @@ async def _relay(request: Request, client: Client, connection: UpstreamConnectio
     if request.http10:
         client.finish_then_close()
     closes = client.closes
-    head = response_head(status, reader.reason, reader.headers, framing, closes=closes or request.http10)
+    head = response_head(
+        status, reader.reason, reader.headers, framing, closes=closes or request.http10, told=request.told
+    )
     client.head_sent, client.status = True, status
     if request.method == b"HEAD" or status in _NO_BODY:
         await client.send(head)

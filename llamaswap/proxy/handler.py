@@ -6,12 +6,14 @@ from urllib.parse import quote
 from llamaswap.config.schema import Config, ModelId
 from llamaswap.dispatcher import Dispatcher
 from llamaswap.errors import BadRequestError, ConflictError, ModelNotFoundError
+from llamaswap.forecaster import Forecaster
 from llamaswap.proxy import resolve
 from llamaswap.proxy.exchange import exchange
 from llamaswap.proxy.reply import send_reply
 from llamaswap.proxy.request import Client, Request
 from llamaswap.proxy.resolve import Body
 from llamaswap.proxy.selectors import Selectors
+from llamaswap.proxy.waiting import AT_ONCE, WaitingRoom
 
 #: Asked for by browser tabs that are left open; they use a model that is loaded, and do not load one.
 IGNORED_SUFFIXES = (b".js", b".json", b".css", b".png", b".gif", b".jpg", b".jpeg", b".ico", b".txt")
@@ -26,9 +28,12 @@ class ModelHandler:
         selectors: What the selectors have given out.
     """
 
-    def __init__(self, config: Callable[[], Config], dispatcher: Dispatcher) -> None:
+    def __init__(
+        self, config: Callable[[], Config], dispatcher: Dispatcher, forecaster: Forecaster | None = None
+    ) -> None:
         self._config = config
         self._dispatcher = dispatcher
+        self._waiting = WaitingRoom(dispatcher, forecaster or Forecaster(dispatcher))
         self.selectors = Selectors()
 
     async def infer(self, request: Request, client: Client, forward_path: bytes) -> None:
@@ -106,7 +111,11 @@ class ModelHandler:
     async def _serve(self, model: ModelId, request: Request, client: Client, body: Body | None, target: bytes) -> None:
         lease = self._dispatcher.arrive(model)
         try:
-            upstream = lease.upstream or await lease.wait()
+            upstream = lease.upstream
+            if upstream is None:
+                upstream = await self._waiting.upstream_for(lease, request)
+            else:
+                request.told = AT_ONCE
             await exchange(request, client, upstream, body, target=target)
         finally:
             self._dispatcher.leave(lease)

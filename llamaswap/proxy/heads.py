@@ -59,12 +59,15 @@ def request_head(
     return b"\r\n".join(lines)
 
 
-def response_head(status: int, reason: bytes, headers: list[Header], framing: bytes, *, closes: bool) -> bytes:
+def response_head(
+    status: int, reason: bytes, headers: list[Header], framing: bytes, *, closes: bool, told: bytes = b""
+) -> bytes:
     """The head of an upstream's answer on its way to the client.
 
     Args:
         framing: The line that says how long the body is, or empty when the headers or the connection's end say it.
         closes: Whether to announce that the connection ends after this answer.
+        told: Lines about the request's wait here. An upstream's own account of a wait goes before ours.
     """
     named = [value for lower, _, value in headers if lower == b"connection"]
     drop = _drop(b",".join(named) if named else None, _HOP_BY_HOP)
@@ -73,8 +76,12 @@ def response_head(status: int, reason: bytes, headers: list[Header], framing: by
     for lower, name, value in headers:
         if lower not in drop:
             lines.append(b"%b: %b" % (name, value))
-            if lower == b"content-type" and b"text/event-stream" in value.lower():
-                event_stream = True
+            if lower == b"content-type":
+                event_stream = b"text/event-stream" in value.lower()
+            elif lower == b"x-queue-wait-ms":
+                told = b""
+    if told:
+        lines.append(told)
     if event_stream:
         lines.append(b"X-Accel-Buffering: no")
     if framing:

@@ -16,6 +16,7 @@ class Request:
         upgrade: The protocol asked for, in lower case, when this is an upgrade we tunnel (``websocket``), else None.
         known: Lower-case name -> value, of equal names the first, or all with commas between where they form a list.
         head_bytes: The head's size as received.
+        told: Header lines of ours that the head of an upstream's answer gets, without the last line's end; or empty.
         refused: Status and reason when the framing cannot be trusted; the connection ends after the answer.
     """
 
@@ -34,6 +35,7 @@ class Request:
         "query",
         "refused",
         "target",
+        "told",
         "upgrade",
     )
 
@@ -53,6 +55,7 @@ class Request:
         self.upgrade: bytes | None = None
         self.refused: tuple[int, str] | None = None
         self.head_bytes = 0
+        self.told = b""
 
 
 class Client(Protocol):

@@ -12,13 +12,13 @@ from copy import copy
 from dataclasses import dataclass, field
 from heapq import merge
 from itertools import islice
-from typing import NamedTuple
 
 from llamaswap.config.names import ModelId
 from llamaswap.schedule.commands import Grant, Reject
 from llamaswap.schedule.events import Arrived, Event, Left, Ticket
 from llamaswap.schedule.fifo import FifoScheduler
 from llamaswap.schedule.forecast_draws import Drawn, Luck, imagined_arrivals
+from llamaswap.schedule.forecast_samples import HIGH, LIKELY, LOW, Range
 from llamaswap.schedule.forecast_stopwatch import Known, Stopwatch
 from llamaswap.schedule.fork import fork
 from llamaswap.schedule.requests import Waiting
@@ -30,23 +30,9 @@ from llamaswap.schedule.simulation.underway import UnderWay
 #: Futures that are played, and requests that are looked at; for those further back the line is drawn on.
 DRAWS = 32
 MOST_WAITING = 48
-#: 80 % of the futures lie between these.
-LOW, LIKELY, HIGH = 0.1, 0.5, 0.9
 #: The ticket of a request that has not come: what would be if it came now.
 NEWCOMER = Ticket((1 << 60) - 1)
 _LUCK = Luck(seed=4)
-
-
-class Range(NamedTuple):
-    """Seconds from now: with 80 % probability between `low` and `high`. `high` is infinite if it cannot be foreseen."""
-
-    low: float
-    likely: float
-    high: float
-
-    def later(self, seconds: float) -> "Range":
-        """The same, as seen *seconds* later."""
-        return Range(*(max(0.0, each - seconds) for each in self))
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from bisect import bisect_right, insort
 from collections import deque
 from collections.abc import Iterable
 from statistics import NormalDist
+from typing import NamedTuple
 
 #: The newest so many are kept; each counts for so much of the next newer one.
 KEPT = 64
@@ -21,6 +22,8 @@ EXPECTED = 2
 SHORTEST_S = 1e-4
 #: Points at which a distribution is kept.
 _POINTS = 64
+#: 80 % lie between the first and the last of these quantiles.
+LOW, LIKELY, HIGH = 0.1, 0.5, 0.9
 _NORMAL = NormalDist()
 _SCORES = [_NORMAL.inv_cdf((point + 0.5) / _POINTS) for point in range(_POINTS)]
 #: Beyond the longest ever seen: half of those get past `elapsed` times 1.41, a tenth past 3.2.
@@ -30,6 +33,18 @@ _TAIL = 0.5
 def normal_score(chance: float) -> float:
     """The standard normal value that is exceeded with probability ``1 - chance``; *chance* within (0, 1)."""
     return _NORMAL.inv_cdf(chance)
+
+
+class Range(NamedTuple):
+    """Seconds from now: with 80 % probability between `low` and `high`. `high` is infinite if it cannot be foreseen."""
+
+    low: float
+    likely: float
+    high: float
+
+    def later(self, seconds: float) -> "Range":
+        """The same, as seen *seconds* later."""
+        return Range(*(max(0.0, each - seconds) for each in self))
 
 
 class Distribution:
@@ -71,6 +86,12 @@ class Distribution:
         if passed >= 1.0:
             return elapsed * (float((1.0 - chance) ** -_TAIL) - 1.0)
         return max(0.0, factor * self._at(passed + chance * (1.0 - passed)) - elapsed)
+
+    def range(self, elapsed: float) -> Range | None:
+        """What is left of a duration that has lasted *elapsed*; None without samples."""
+        if not self._values:
+            return None
+        return Range(*(self.remaining(chance, elapsed) for chance in (LOW, LIKELY, HIGH)))
 
     def _at(self, rank: float) -> float:
         points, place = self._points, rank * _POINTS - 0.5

@@ -111,7 +111,8 @@ class Stopwatch:
 
     Args:
         measured: What is known from before, to be added to.
-        not_requests: Tickets of those that ask for a load only; how short they are says nothing about a service.
+        not_requests: Tickets of those that ask for a load only; how short they are says nothing about a service. Only
+            asked at their grants.
 
     Attributes:
         passes: How many passes there were.
@@ -125,6 +126,7 @@ class Stopwatch:
         self._not_requests = not_requests
         self._lives: dict[Life, tuple[str, float]] = {}
         self._served: dict[Ticket, tuple[ModelId, float]] = {}
+        self._unmeasured: set[Ticket] = set()  # of those
         self._waiting: dict[Ticket, float] = {}
         self._arrivals: dict[ModelId, deque[float]] = {}
         self._gave_up = self._waited = 0.0
@@ -167,7 +169,9 @@ class Stopwatch:
         ticket = event.ticket
         served = self._served.pop(ticket, None)
         if served is not None:
-            if ticket not in self._not_requests:
+            if ticket in self._unmeasured:
+                self._unmeasured.discard(ticket)
+            else:
                 self.measured.of(served[0]).service.add(now - served[1])
             return
         arrived = self._waiting.pop(ticket, None)
@@ -182,6 +186,8 @@ class Stopwatch:
         match order:
             case Grant(ticket, model):
                 self._served[ticket] = (model, now)
+                if ticket in self._not_requests:
+                    self._unmeasured.add(ticket)
                 arrived = self._waiting.pop(ticket, now)
                 if arrived < now:
                     self._wait_ends(now - arrived, 0.0)

@@ -14,6 +14,7 @@ from llamaswap.config.schema import Config, ModelConfig, ModelId
 from llamaswap.control.context import ControlContext, VersionInfo
 from llamaswap.control.server import serve_control
 from llamaswap.dispatcher import Dispatcher
+from llamaswap.forecaster import Forecaster
 from llamaswap.reload import FromFiles, Reloader
 from llamaswap.schedule.choose import rules_for
 from llamaswap.schedule.events import Event, Exited, Life, Started, StartFailed, StopFailed
@@ -74,8 +75,14 @@ class Rig:
         self.dispatcher = Dispatcher(self.config, SerialScheduler(rules), self._spawn)
         first = FromFiles((Path("c.yaml"),), Loaded(self.config, ()))
         self.reloader = Reloader(self._read, first, self.dispatcher, self._adopt)
+        self.forecaster = Forecaster(self.dispatcher)
         self.context = ControlContext(
-            lambda: self.config, self.dispatcher, self.logs, VersionInfo("1.2", "abc", "today"), self.reloader
+            lambda: self.config,
+            self.dispatcher,
+            self.logs,
+            VersionInfo("1.2", "abc", "today"),
+            self.reloader,
+            self.forecaster,
         )
 
     def _read(self, in_use: PortsInUse) -> FromFiles:

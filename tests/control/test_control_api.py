@@ -2,13 +2,15 @@
 
 import json
 import time
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import trio
 
-from tests.control.rig import CONFIG, A, B, control_plane
+from llamaswap.schedule.forecast import MOST_WAITING
+from tests.control.rig import CONFIG, A, B, C, control_plane
 
 JSON, TEXT = "application/json", "text/plain; charset=utf-8"
 
@@ -34,9 +36,49 @@ async def test_the_queue_tells_who_waits_for_what(tmp_path: Path) -> None:
             queue = json.loads((await rig.ask("GET", "/api/queue")).body)
         (running,) = queue["running"]
         assert running.pop("since_s") >= 0
+        assert [(each.pop("ticket"), each.pop("served_s") >= 0, each) for each in running.pop("serving")] == [
+            (1, True, {})
+        ]
         assert running == {"model": "a", "state": "ready", "pid": 4711, "requests": 1, "ttl_s": 300, "idle_s": None}
         assert [(w["ticket"], w["model"], w["position"]) for w in queue["waiting"]] == [(2, "org/b", 1), (3, "a", 2)]
         assert all(0 <= w["waited_s"] < 30 for w in queue["waiting"])
+        assert not any("starts_in_s" in w for w in queue["waiting"])
+
+
+async def test_the_queue_tells_what_is_to_be_expected(tmp_path: Path) -> None:
+    """From what was measured; for the queue's end by extrapolation; nothing for what is unknown, or behind it."""
+    async with control_plane(tmp_path) as rig:
+        for model in (A, B):
+            times = rig.forecaster.stopwatch.measured.of(model)
+            for _ in range(8):
+                times.load.add(500.0)
+                times.service.add(300.0)
+        rig.forecaster.stopwatch.measured.any_stop.add(100.0)
+        with ExitStack() as requests:
+            for _ in range(MOST_WAITING + 2):
+                requests.enter_context(rig.dispatcher.request(A))
+            queue = json.loads((await rig.ask("GET", "/api/queue")).body)
+            (loading,) = queue["running"]
+            assert loading["ready_in_s"] == {key: pytest.approx(500, abs=60) for key in ("low", "likely", "high")}
+            first, second, *_, last = queue["waiting"]
+            assert (first["phase"], first["starts_in_s"]["likely"]) == ("loading", pytest.approx(500, abs=60))
+            assert second["starts_in_s"]["likely"] == pytest.approx(800, abs=60)
+            assert last["starts_in_s"]["likely"] == pytest.approx(500 + 300 * (MOST_WAITING + 1), abs=100)
+            assert ("extrapolated" in second, last["extrapolated"]) == (False, True)
+            (await rig.started(A)).becomes_ready()
+            requests.enter_context(rig.dispatcher.request(C))
+            queue = json.loads((await rig.ask("GET", "/api/queue")).body)
+            (serving,) = queue["running"][0]["serving"]
+            assert serving["ends_in_s"]["likely"] == pytest.approx(300, abs=60)
+
+
+async def test_who_waits_for_the_unknown_is_told_nothing(tmp_path: Path) -> None:
+    async with control_plane(tmp_path) as rig:
+        rig.forecaster.stopwatch.measured.of(A).load.add(500.0)
+        with rig.dispatcher.request(A), rig.dispatcher.request(C), rig.dispatcher.request(A):
+            waiting = json.loads((await rig.ask("GET", "/api/queue")).body)["waiting"]
+        assert ["starts_in_s" in each for each in waiting] == [True, False, False]
+        assert [each["phase"] for each in waiting] == ["loading", "queued", "loading"]
 
 
 async def test_load_waits_until_the_model_is_ready(tmp_path: Path) -> None:

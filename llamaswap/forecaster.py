@@ -1,0 +1,133 @@
+"""Foretells for people and programs when their requests start: on demand, and never in the way of anything.
+
+A forecast is computed when somebody asks, in slices of the event loop's time, so that nothing waits for it longer than
+`SLICE_S`; all who ask meanwhile get the same one. The more it cost, the longer it is used, so that however often people
+ask, it takes at most a tenth of the time.
+"""
+
+import time
+from collections.abc import Generator
+from typing import NamedTuple
+
+import trio
+
+from llamaswap.config.schema import ModelId
+from llamaswap.dispatcher import Dispatcher
+from llamaswap.schedule.events import Ticket
+from llamaswap.schedule.forecast import NEWCOMER, Forecast, forecast, situation
+from llamaswap.schedule.forecast_samples import Range
+from llamaswap.schedule.forecast_stopwatch import Measured, Stopwatch
+
+#: What others have to wait for a forecast at most, and for how long one may be used while nothing happens.
+SLICE_S = 0.004
+FRESH_S = 0.25
+#: However much happens, a forecast is used for so many times what it took to make.
+WORTH = 10.0
+
+
+class Serving(NamedTuple):
+    """A request that has been served for *elapsed_s*, and what is left of it; None: nobody knows."""
+
+    ticket: Ticket
+    elapsed_s: float
+    rest: Range | None
+
+
+class Forecaster:
+    """Measures what *dispatcher* does from now on, and foretells what it will do.
+
+    Args:
+        measured: What is known from before; it is added to.
+    """
+
+    def __init__(self, dispatcher: Dispatcher, measured: Measured | None = None) -> None:
+        self._dispatcher = dispatcher
+        self.stopwatch = Stopwatch(measured, dispatcher.loads)
+        dispatcher.observe(self.stopwatch.on_pass)
+        self._last = Forecast(at=-1e9)
+        self._passes = -1
+        self._cost_s = 0.0
+        self._computing: trio.Event | None = None
+
+    async def fresh(self) -> Forecast:
+        """What is to be expected, as good as it is worth. Cancelling the wait takes it from nobody else."""
+        while not self._is_fresh():
+            if self._computing is not None:
+                await self._computing.wait()
+                continue
+            self._computing = trio.Event()
+            try:
+                self._last = await self._compute(None)
+            finally:
+                self._computing.set()
+                self._computing = None
+        return self._last
+
+    async def start_of(self, ticket: Ticket) -> Range | None:
+        """When the waiting *ticket* will start, in seconds from now; None: nobody knows."""
+        expected = await self.fresh()
+        return self.seen_now(expected, expected.starts.get(ticket))
+
+    async def place_for(self, model: ModelId) -> Range | None:
+        """When *model*, whose limit is reached, will take one more request, in seconds from now; None: nobody knows."""
+        expected = await self.fresh()
+        return self.seen_now(expected, expected.places.get(model))
+
+    async def newcomer(self, model: ModelId) -> Range | None:
+        """When a request for *model* would start if it came now; None: nobody knows. Computed anew each time."""
+        expected = await self._compute(model)
+        return self.seen_now(expected, expected.starts.get(NEWCOMER))
+
+    def serving(self) -> dict[ModelId, list[Serving]]:
+        """The requests that are being served, and how long they will still take."""
+        now, known = trio.current_time(), self.stopwatch.measured.known()
+        found: dict[ModelId, list[Serving]] = {}
+        for ticket, (model, since) in self.stopwatch.under_way().served.items():
+            elapsed = now - since
+            found.setdefault(model, []).append(Serving(ticket, elapsed, known.service(model).range(elapsed)))
+        return found
+
+    def rest_of_load(self, model: ModelId, elapsed: float) -> Range | None:
+        """What is left of a load of *model*; None: nobody knows."""
+        return self.stopwatch.measured.known().load(model).range(elapsed)
+
+    def rest_of_stop(self, model: ModelId, elapsed: float) -> Range | None:
+        """What is left of a stop of *model*; None: nobody knows."""
+        return self.stopwatch.measured.known().stop(model).range(elapsed)
+
+    def load_within(self, model: ModelId, begin: float, end: float) -> float:
+        """For how many seconds of a wait from *begin* to *end* its *model* was loading."""
+        began, ready = self.stopwatch.loads.get(model, (0.0, 0.0))
+        return max(0.0, min(end, ready) - max(begin, began))
+
+    def seen_now(self, expected: Forecast, told: Range | None) -> Range | None:
+        """*told* in *expected*, as it looks now."""
+        return None if told is None else told.later(trio.current_time() - expected.at)
+
+    def _is_fresh(self) -> bool:
+        age = trio.current_time() - self._last.at
+        return age < self._cost_s * WORTH or (age < FRESH_S and self._passes == self.stopwatch.passes)
+
+    async def _compute(self, newcomer: ModelId | None) -> Forecast:
+        machine, _ = self._dispatcher.scheduling
+        passes, cost, begun = self.stopwatch.passes, 0.0, time.perf_counter()
+        steps = forecast(situation(machine, self.stopwatch, trio.current_time()), newcomer)
+        while (result := _advance(steps, begun + SLICE_S)) is None:
+            cost += time.perf_counter() - begun
+            await trio.lowlevel.checkpoint()
+            begun = time.perf_counter()
+        if newcomer is None:
+            self._passes, self._cost_s = passes, cost + time.perf_counter() - begun
+        return result
+
+
+def _advance(steps: Generator[None, None, Forecast], until: float) -> Forecast | None:
+    """Compute until then, or to the end, which gives the forecast."""
+    try:
+        next(steps)
+        while time.perf_counter() < until:
+            next(steps)
+    except StopIteration as done:
+        result: Forecast = done.value
+        return result
+    return None

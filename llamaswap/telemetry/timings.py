@@ -1,0 +1,92 @@
+"""Keeps what was measured of the models over restarts: one small JSON file, written whole, now and then.
+
+Losing it costs forecasts and nothing else. So nothing that is wrong with the file or its directory is an error: it is
+told once, and the daemon goes on without.
+"""
+
+import json
+import logging
+import os
+from contextlib import suppress
+from pathlib import Path
+
+import trio
+
+from llamaswap.schedule.forecast_stopwatch import Measured
+
+log = logging.getLogger(__name__)
+
+VERSION = 1
+#: A file of ours is never longer: 256 models with names of a sensible length.
+MOST_BYTES = 4 << 20
+#: Seconds between two writings, if anything has changed; and for the last one, at the end.
+EVERY_S, LAST_S = 60.0, 2.0
+
+
+class Timings:
+    """The file at *path*, and what is in it: `measured` is read from it once, and written by `run`."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._warned = False
+        self.measured = self._read()
+        self._written = self._text()
+
+    async def run(self) -> None:
+        """Write what has changed every minute, and at the end, which is when this is cancelled."""
+        try:
+            while True:
+                await trio.sleep(EVERY_S)
+                await self.save()
+        finally:
+            with trio.move_on_after(LAST_S, shield=True):
+                await self.save()
+
+    async def save(self) -> None:
+        """Write what has changed, in a thread. A disk that hangs holds nobody up."""
+        text = self._text()
+        if text == self._written:
+            return
+        try:
+            await trio.to_thread.run_sync(self._write, text, abandon_on_cancel=True)
+            self._written, self._warned = text, False
+        except OSError as error:
+            self._warn(f"cannot be written: {error.strerror or error}")
+
+    def _text(self) -> str:
+        return json.dumps({"version": VERSION, "models": self.measured.as_plain()}, separators=(",", ":")) + "\n"
+
+    def _write(self, text: str) -> None:
+        """Replace the file by a whole one, whatever happens."""
+        self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        new = self._path.with_name(f".{self._path.name}.{os.getpid()}")
+        try:
+            new.write_text(text, encoding="ascii")
+            new.replace(self._path)
+        finally:
+            new.unlink(missing_ok=True)
+
+    def _read(self) -> Measured:
+        with suppress(FileNotFoundError, NotADirectoryError):
+            try:
+                with self._path.open("rb") as file:
+                    return _parsed(file.read(MOST_BYTES + 1))
+            except FileNotFoundError:
+                raise
+            except (OSError, ValueError, RecursionError) as error:
+                self._warn(f"cannot be used, and is begun anew: {error}")
+        return Measured()
+
+    def _warn(self, trouble: str) -> None:
+        if not self._warned:
+            log.warning("what was measured of the models (%s) %s; forecasts do without", self._path, trouble)
+        self._warned = True
+
+
+def _parsed(data: bytes) -> Measured:
+    if len(data) > MOST_BYTES:
+        raise ValueError(f"longer than {MOST_BYTES} bytes")
+    found = json.loads(data)
+    if not isinstance(found, dict) or found.get("version") != VERSION or not isinstance(found.get("models"), dict):
+        raise ValueError(f"not of version {VERSION}")
+    return Measured.from_plain(found["models"])
