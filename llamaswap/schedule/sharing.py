@@ -65,11 +65,14 @@ class SharingScheduler(Scheduler):
 
     def _claim(self, model: ModelId, others: Iterable[ModelId], *, there: bool = False) -> Claim:
         """What *model* needs while *others* stay, besides who is alive; *there*: as if it were running itself."""
+        return Claim(model, self._eviction.victims(model, self._beside(model, others, there=there)))
+
+    def _beside(self, model: ModelId, others: Iterable[ModelId], *, there: bool = False) -> list[ModelId]:
         running = {*self._residents.models(), *others, model}
         own = self._residents.of(model)
         if not there and (own is None or not own.stays):
             running.discard(model)
-        return Claim(model, self._eviction.victims(model, sorted(running)))
+        return sorted(running)
 
     def _stuck(self, claim: Claim) -> Resident | None:
         """The life that keeps *claim* from ever being met."""

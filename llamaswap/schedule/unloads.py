@@ -17,6 +17,10 @@ class Unloads:
         """Somebody waits until all of *going* are gone."""
         self._pending[ask] = tuple(resident.life for resident in going)
 
+    def awaits(self, life: Life) -> bool:
+        """Whether somebody waits for the end of *life*."""
+        return any(life in lives for lives in self._pending.values())
+
     def answers(self, residents: Residents) -> list[Unloaded]:
         """The answers to those for which nothing more can be done, oldest first; they are forgotten."""
         answers: list[Unloaded] = []
