@@ -14,12 +14,12 @@ import msgspec
 # A string that does not end reaches to the body's end: to look for it again from each of its quotes would take for
 # ever, and so would giving back what was matched, hence the possessive quantifiers. Blanks are tokens, in runs, since
 # a search that fails at each of them takes ten times as long.
-_TOKEN = re.compile(rb'\s{1,65536}+|"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\\?\Z)|[{}\[\],:]|[^\s"{}\[\],:]++', re.DOTALL)
+TOKEN = re.compile(rb'\s{1,65536}+|"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\\?\Z)|[{}\[\],:]|[^\s"{}\[\],:]++', re.DOTALL)
 _KEY = re.compile(rb'[\s,{]*+("[^"\\]*+(?:\\.[^"\\]*+)*+")\s*+:\s*+', re.DOTALL)
 _TRUE_TEXT = frozenset(("1", "t", "true"))
 #: A damaged document is searched no further than this: what a person would send is found by then, and no body stalls
 #: us.
-_MAX_TOKENS = 100_000
+_MAXTOKENS = 100_000
 _LARGE_BODY_BYTES = 256 * 1024
 _END_BYTES = 1024
 
@@ -52,9 +52,9 @@ def name_of(body: Body) -> Named:
         except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
             pass
         else:
-            return Named(_text(bytes(head.model)), _is_true(bytes(head.stream)))
+            return Named(text_of(bytes(head.model)), _is_true(bytes(head.stream)))
     spans = _spans(body, "model", "stream")
-    return Named(_text(_at(body, spans.get("model"))), _is_true(_at(body, spans.get("stream"))))
+    return Named(text_of(_at(body, spans.get("model"))), _is_true(_at(body, spans.get("stream"))))
 
 
 def _mentioned_once(body: Body) -> bool:
@@ -79,23 +79,39 @@ def replace_model(body: Body, model: str) -> bytes:
     return b"".join((end, comma, b'"model":', value, b"}"))
 
 
-def _spans(body: Body, *keys: str) -> dict[str, Span]:
-    """The spans of the first top-level values under *keys*."""
-    found: dict[str, Span] = {}
+class Member(NamedTuple):
+    """One value of an object, with its key, or of an array, and where it stands in the text."""
+
+    key: str
+    start: int
+    end: int
+
+
+def members(body: Body | memoryview) -> list[Member] | None:
+    """Every member of the object *body*, in order; None if it is damaged, is none, or has equal keys."""
     try:
         values = _decode_values(body)
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
-        return _search_all(body, keys)
+        return None
+    found: list[Member] = []
     position = 0
     for name, raw in values.items():
         match = _KEY.match(body, position)
         value = memoryview(raw)
         if match is None or not _names(match[1], name) or not _stands_at(body, match.end(), value):
-            return _search_all(body, keys)  # an equal key comes again further on, and its value is what we hold
+            return None  # an equal key comes again further on, and its value is what we hold
         position = match.end() + len(value)
-        if name in keys:
-            found[name] = match.end(), position
-    return found
+        found.append(Member(name, match.end(), position))
+    whole = bytes(body[position:]).strip(b" \t\r\n{") == b"}"
+    return found if whole else None  # else the last key comes again, with an equal value
+
+
+def _spans(body: Body, *keys: str) -> dict[str, Span]:
+    """The spans of the first top-level values under *keys*."""
+    found = members(body)
+    if found is None:
+        return _search_all(body, keys)
+    return {member.key: (member.start, member.end) for member in found if member.key in keys}
 
 
 def _search_all(body: Body, keys: tuple[str, ...]) -> dict[str, Span]:
@@ -104,10 +120,10 @@ def _search_all(body: Body, keys: tuple[str, ...]) -> dict[str, Span]:
 
 def _names(key: Body, name: str) -> bool:
     """Whether *key*, as it is written, means *name*."""
-    return key[1:-1] == name.encode("utf-8", "replace") or _text(bytes(key)) == name
+    return key[1:-1] == name.encode("utf-8", "replace") or text_of(bytes(key)) == name
 
 
-def _stands_at(body: Body, start: int, value: memoryview) -> bool:
+def _stands_at(body: Body | memoryview, start: int, value: memoryview) -> bool:
     """Whether *value* stands in *body* at *start*; of a large one its ends tell, since its size places what follows."""
     end = start + len(value)
     if len(value) <= 2 * _END_BYTES:
@@ -115,7 +131,7 @@ def _stands_at(body: Body, start: int, value: memoryview) -> bool:
     return (
         body[start : start + _END_BYTES] == bytes(value[:_END_BYTES])
         and body[end - _END_BYTES : end] == bytes(value[-_END_BYTES:])
-        and body[end : end + 64].lstrip()[:1] in (b",", b"}", b"")
+        and bytes(body[end : end + 64]).lstrip()[:1] in (b",", b"}", b"")
     )
 
 
@@ -129,9 +145,9 @@ def _search(body: Body, key: str) -> Span | None:
     wanted = before_colon = False
     start = -1
     previous = b""
-    for count, token in enumerate(_TOKEN.finditer(body)):
+    for count, token in enumerate(TOKEN.finditer(body)):
         text = token.group()
-        if count > _MAX_TOKENS:
+        if count > _MAXTOKENS:
             return None
         if text[:1].isspace():
             continue
@@ -148,12 +164,12 @@ def _search(body: Body, key: str) -> Span | None:
         elif wanted and start < 0:
             return token.start(), token.end()
         elif depth == 1 and previous in (b"{", b",") and text.startswith(b'"'):
-            before_colon = _text(text) == key
+            before_colon = text_of(text) == key
         previous = text
     return None
 
 
-def _text(raw: bytes) -> str:
+def text_of(raw: bytes) -> str:
     """A model name from its JSON text: a string's content, nothing for null, any other value as it is written."""
     if not raw or raw == b"null":
         return ""
@@ -167,7 +183,7 @@ def _text(raw: bytes) -> str:
 
 def _is_true(raw: bytes) -> bool:
     if raw.startswith(b'"'):
-        return _text(raw).lower() in _TRUE_TEXT
+        return text_of(raw).lower() in _TRUE_TEXT
     if raw in (b"", b"null", b"false") or raw[:1] in b"{[":
         return False
     if raw == b"true":
