@@ -25,6 +25,11 @@ class Filters:
     set_params: JsonObject = field(default_factory=lambda: _EMPTY, repr=False)
     set_params_by_id: Mapping[str, JsonObject] = field(default_factory=lambda: MappingProxyType({}), repr=False)
 
+    @property
+    def change_something(self) -> bool:
+        """Whether there is anything to do."""
+        return bool(self.strip_params or self.set_params or self.set_params_by_id)
+
 
 @dataclass(frozen=True, slots=True)
 class Timeouts:

@@ -37,7 +37,7 @@ MODEL = Section(
         ),
         "parallel": Key(Whole(1, least=1), doc="How many requests the scheduler batch serves at once."),
         "sendLoadingState": Key(Switch(None), doc="As the top-level key, for this model.", note=_LATER),
-        "filters": Key(filters(legacy=True), doc="Changes to requests on their way to the model.", note=_LATER),
+        "filters": Key(filters(legacy=True), doc="Changes to requests on their way to the model."),
         "timeouts": Key(timeouts(response_header=0), doc="Time limits of its connections, in seconds.", note=_LATER),
         "capabilities": Key(_CAPABILITIES, doc="What listings say the model can do."),
         "compat": Key(

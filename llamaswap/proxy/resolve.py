@@ -34,6 +34,11 @@ def is_json(request: Request, body: bytes | bytearray) -> bool:
     return body[:64].lstrip().startswith(b"{")
 
 
+def carries_json(request: Request, body: Body) -> bool:
+    """Whether *request* has a body that is to be read as JSON."""
+    return request.method not in (b"GET", b"HEAD") and is_json(request, body)
+
+
 def named(request: Request, body: bytes | bytearray) -> Named:
     """The model a request for inference names, and whether it wants a stream; an empty name if it names none."""
     if request.method in (b"GET", b"HEAD"):

@@ -90,9 +90,9 @@ def test_places_for_notes_and_anchors_are_no_unknown_keys(text: str) -> None:
 
 
 def test_keys_that_are_not_acted_on_yet_are_told_once_each() -> None:
-    text = "models: {a: {cmd: x, proxy: http://h, filters: {}}, b: {cmd: x, proxy: http://h, filters: {}}}\nui: {}"
+    text = "models: {a: {cmd: x, proxy: http://h, timeouts: {}}, b: {cmd: x, proxy: http://h, timeouts: {}}}\nui: {}"
     assert warnings(text) == [
-        "c.yaml:1:39: models.a.filters: recognised, but this version does not act on it yet",
+        "c.yaml:1:39: models.a.timeouts: recognised, but this version does not act on it yet",
         "c.yaml:2:1: ui: recognised, but this version does not act on it yet",
     ]
 
