@@ -46,7 +46,9 @@ from llamaswap.schedule.events import (
     Ticket,
     UnloadAsked,
 )
+from llamaswap.schedule.evicting import evictions
 from llamaswap.schedule.scheduler import Scheduler
+from llamaswap.schedule.sentences import evicts, matrix_choice
 
 log = logging.getLogger(__name__)
 
@@ -177,13 +179,18 @@ class Dispatcher:
 
     # -- requests ---------------------------------------------------------------------------------------------------
 
-    def arrive(self, model: ModelId) -> Lease:
-        """Queue a request for *model*. Exactly one `leave` must follow, however the request ends."""
+    def arrive(self, model: ModelId, deadline: float | None = None, earliest: float | None = None) -> Lease:
+        """Queue a request for *model*. Exactly one `leave` must follow, however the request ends.
+
+        Args:
+            deadline: When the request is of no use any more unless it was granted before, on Trio's clock.
+            earliest: Before that it cannot be granted.
+        """
         ticket = Ticket(self._next_ticket)
         self._next_ticket += 1
         lease = Lease(ticket, model)
         self._leases[ticket] = lease
-        self.post(Arrived(ticket, model))
+        self.post(Arrived(ticket, model, deadline, earliest))
         return lease
 
     def leave(self, lease: Lease) -> None:
@@ -284,6 +291,7 @@ class Dispatcher:
             orders = self._scheduler.handle(event, now)
             for observe in self._observers:
                 observe(event, now, orders)
+            self._tell_story(orders, now)
             for order in orders:
                 self._carry_out(order, now)
         except Exception as failure:  # raised by run(), which ends the daemon
@@ -344,6 +352,19 @@ class Dispatcher:
                 done.set()
             case _:
                 assert_never(order)
+
+    def _tell_story(self, orders: list[Command], now: float) -> None:
+        """Log who goes for whom, and by which rule, as it is decided."""
+        choices = {}
+        for stop, target, rule, decision in evictions(self._scheduler, orders, now):
+            if target is None:
+                log.info("model=%s stops: %s", stop.model, rule)
+            else:
+                log.info("model=%s", evicts(target, stop.model, rule))
+            if decision is not None and decision.choice is not None:
+                choices[decision.target] = decision.choice
+        for model, choice in choices.items():
+            log.info("model=%s %s", model, matrix_choice(choice))
 
     def _start(self, model: ModelId, life: Life, now: float) -> None:
         spec = self._config.models[model]

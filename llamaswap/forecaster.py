@@ -13,10 +13,13 @@ import trio
 
 from llamaswap.config.schema import ModelId
 from llamaswap.dispatcher import Dispatcher
+from llamaswap.schedule.earliest import earliest_start
 from llamaswap.schedule.events import Ticket
+from llamaswap.schedule.explain import Explanation, why_all_wait
 from llamaswap.schedule.forecast import NEWCOMER, Forecast, forecast, situation
 from llamaswap.schedule.forecast_samples import Range
 from llamaswap.schedule.forecast_stopwatch import Measured, Stopwatch
+from llamaswap.schedule.planning import Likely, Plan, what_if
 
 #: What others have to wait for a forecast at most, and for how long one may be used while nothing happens.
 SLICE_S = 0.004
@@ -77,6 +80,23 @@ class Forecaster:
         """When a request for *model* would start if it came now; None: nobody knows. Computed anew each time."""
         expected = await self._compute(model)
         return self.seen_now(expected, expected.starts.get(NEWCOMER))
+
+    def earliest(self, model: ModelId) -> float | None:
+        """Before that time of the dispatcher's clock a request for *model* that comes now will hardly be granted."""
+        machine, _ = self._dispatcher.scheduling
+        return earliest_start(machine, self.stopwatch, model, trio.current_time())
+
+    def plan(self, model: ModelId) -> Plan:
+        """What would become of a request for *model* that came now."""
+        machine, _ = self._dispatcher.scheduling
+        typical = Likely(self.stopwatch.measured.known())
+        return what_if(machine, model, trio.current_time(), self.stopwatch.under_way(), typical)
+
+    def reasons(self) -> dict[Ticket, Explanation]:
+        """Why each waiting request waits."""
+        machine, _ = self._dispatcher.scheduling
+        reasons = why_all_wait(machine, trio.current_time(), self.stopwatch.under_way())
+        return {waiting.ticket: why for waiting, why in reasons}
 
     def serving(self) -> dict[ModelId, list[Serving]]:
         """The requests that are being served, and how long they will still take."""

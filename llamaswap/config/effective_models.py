@@ -28,6 +28,7 @@ def model_values(model: ModelConfig, *, masked: bool) -> Json:
         "useModelName": model.use_model_name,
         "concurrencyLimit": model.concurrency_limit,
         "parallel": model.parallel,
+        "deadline": int(model.deadline),
         "sendLoadingState": model.send_loading_state,
         "filters": _filters(model.filters, masked=masked),
         "timeouts": _timeouts(model.timeouts),

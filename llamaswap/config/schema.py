@@ -45,6 +45,7 @@ class ModelConfig:
         aliases: Further names, those that `filters.set_params_by_id` makes included.
         concurrency_limit: Most outstanding requests; 0 means no limit.
         parallel: How many requests the scheduler `batch` serves at once.
+        deadline: Seconds within which a request must be granted that does not say so itself; 0 means for ever.
         ignore_websockets: Websockets neither start the model nor count for anything.
         owns_port: The port in `proxy` was given out by us for ``${PORT}``, so nobody else may listen there.
         port: The port that was given out for ``${PORT}``; None if the command does not use it.
@@ -65,6 +66,7 @@ class ModelConfig:
     use_model_name: str = ""
     concurrency_limit: int = 0
     parallel: int = 1
+    deadline: float = 0.0
     unlisted: bool = False
     name: str = ""
     description: str = ""

@@ -36,8 +36,12 @@ MODEL = Section(
             Whole(0), doc="Most requests at once, waiting ones included; more get HTTP 429. 0: none."
         ),
         "parallel": Key(Whole(1, least=1), doc="How many requests the scheduler batch serves at once."),
+        "deadline": Key(
+            Whole(0, least=0),
+            doc="Seconds within which an answer must begin, or the request fails with 503. 0: any time.",
+        ),
         "sendLoadingState": Key(Switch(None), doc="As the top-level key, for this model.", note=_LATER),
-        "filters": Key(filters(legacy=True), doc="Changes to requests on their way to the model."),
+        "filters": Key(filters(legacy=True), doc="Changes to requests on their way to the model.", note=_LATER),
         "timeouts": Key(timeouts(response_header=0), doc="Time limits of its connections, in seconds.", note=_LATER),
         "capabilities": Key(_CAPABILITIES, doc="What listings say the model can do."),
         "compat": Key(

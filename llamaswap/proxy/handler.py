@@ -3,13 +3,15 @@
 from collections.abc import Callable
 from urllib.parse import quote
 
+import trio
+
 from llamaswap.config.schema import Config, ModelId
-from llamaswap.dispatcher import Dispatcher
+from llamaswap.dispatcher import Dispatcher, Lease
 from llamaswap.errors import BadRequestError, ConflictError, ModelNotFoundError
 from llamaswap.forecaster import Forecaster
 from llamaswap.proxy import resolve
+from llamaswap.proxy.deadline import deadline_of
 from llamaswap.proxy.exchange import exchange
-from llamaswap.proxy.filters import filtered
 from llamaswap.proxy.reply import send_reply
 from llamaswap.proxy.request import Client, Request
 from llamaswap.proxy.resolve import Body
@@ -34,7 +36,8 @@ class ModelHandler:
     ) -> None:
         self._config = config
         self._dispatcher = dispatcher
-        self._waiting = WaitingRoom(dispatcher, forecaster or Forecaster(dispatcher))
+        self._forecaster = forecaster or Forecaster(dispatcher)
+        self._waiting = WaitingRoom(dispatcher, self._forecaster)
         self.selectors = Selectors()
 
     async def infer(self, request: Request, client: Client, forward_path: bytes) -> None:
@@ -74,11 +77,9 @@ class ModelHandler:
         model = config.names.get(name)
         if model is None:
             raise ModelNotFoundError("no router for requested model")
-        spec = config.models[model]
-        if spec.use_model_name:
-            body = resolve.renamed(request, body, spec.use_model_name)
-        if spec.filters.change_something and resolve.carries_json(request, body):
-            body = filtered(body, spec.filters, name)
+        rename = config.models[model].use_model_name
+        if rename:
+            body = resolve.renamed(request, body, rename)
         await self._serve(model, request, client, body, target)
 
     async def pass_through(self, request: Request, client: Client) -> None:
@@ -112,7 +113,7 @@ class ModelHandler:
         await exchange(request, client, upstream, None, target=target)
 
     async def _serve(self, model: ModelId, request: Request, client: Client, body: Body | None, target: bytes) -> None:
-        lease = self._dispatcher.arrive(model)
+        lease = self._arrive(model, request)
         try:
             upstream = lease.upstream
             if upstream is None:
@@ -122,6 +123,13 @@ class ModelHandler:
             await exchange(request, client, upstream, body, target=target)
         finally:
             self._dispatcher.leave(lease)
+
+    def _arrive(self, model: ModelId, request: Request) -> Lease:
+        spec = self._config().models.get(model)
+        seconds = deadline_of(request, spec.deadline if spec else 0.0)
+        if seconds is None:
+            return self._dispatcher.arrive(model)
+        return self._dispatcher.arrive(model, trio.current_time() + seconds, self._forecaster.earliest(model))
 
 
 async def _redirect(request: Request, client: Client, name: str, query: bytes) -> None:

@@ -17,8 +17,8 @@ _HOP_BY_HOP = frozenset(
         b"upgrade",
     )
 )
-#: Also written anew by us on the way up.
-_REWRITTEN = _HOP_BY_HOP | {b"content-length", b"expect", b"x-forwarded-for"}
+#: Also written anew by us on the way up, or meant for us alone.
+_REWRITTEN = _HOP_BY_HOP | {b"content-length", b"expect", b"x-forwarded-for", b"x-request-deadline-ms"}
 #: Without these the request would be another one, or none.
 _NEVER_DROPPED = frozenset((b"host",))
 _WITH_BODY = frozenset((b"POST", b"PUT", b"PATCH"))

@@ -15,6 +15,7 @@ from llamaswap.schedule.commands import Grant, Reject
 from llamaswap.schedule.events import Arrived, Ticket
 from llamaswap.schedule.evicting import evictions, rule_for
 from llamaswap.schedule.explain import why_waiting
+from llamaswap.schedule.forecast_stopwatch import Known
 from llamaswap.schedule.fork import fork
 from llamaswap.schedule.scheduler import Scheduler
 from llamaswap.schedule.simulation.durations import Load
@@ -30,7 +31,10 @@ Outcome = Literal["served", "refused", "open"]
 
 
 class Typical(Protocol):
-    """How long things usually take, in seconds; None: nobody knows. *elapsed* seconds of it have passed already."""
+    """How long things usually take, in seconds; None or infinite: nobody knows.
+
+    *elapsed*: so many seconds of it have passed already; the answer is what is left of it.
+    """
 
     def service(self, model: ModelId, elapsed: float) -> float | None:
         """From the grant until the request leaves: what is left of it."""
@@ -40,6 +44,25 @@ class Typical(Protocol):
 
     def stop(self, model: ModelId, elapsed: float) -> float | None:
         """From the order to stop until nothing is left: what is left of it."""
+
+
+class Likely:
+    """Implements `Typical` by what was measured: half of all have taken longer."""
+
+    def __init__(self, known: Known) -> None:
+        self._known = known
+
+    def service(self, model: ModelId, elapsed: float) -> float:
+        """See `Typical`."""
+        return self._known.service(model).remaining(0.5, elapsed)
+
+    def load(self, model: ModelId, elapsed: float) -> float:
+        """See `Typical`."""
+        return self._known.load(model).remaining(0.5, elapsed)
+
+    def stop(self, model: ModelId, elapsed: float) -> float:
+        """See `Typical`."""
+        return self._known.stop(model).remaining(0.5, elapsed)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,11 +7,19 @@ from collections.abc import Iterable
 
 from llamaswap.config.names import ModelId
 from llamaswap.schedule.commands import Refusal, Reject
+from llamaswap.schedule.matrix import Choice
 
 
 def evicts(target: ModelId, victim: ModelId, rule: str) -> str:
     """That *victim* goes for *target*."""
     return f"{target} evicts {victim}: {rule}"
+
+
+def matrix_choice(choice: Choice) -> str:
+    """What a matrix has decided, as ``key=value``."""
+    victims, state = ",".join(choice.victims), ",".join(choice.state)
+    chosen = "none" if choice.set_name is None else choice.set_name
+    return f'set={chosen} expression="{choice.expression}" victims={victims} target={state} cost={choice.cost}'
 
 
 def loads(model: ModelId, seconds: float | None) -> str:

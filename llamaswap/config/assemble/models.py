@@ -61,6 +61,7 @@ def build_model(name: str, fields: Fields, defaults: Defaults, expanded: Expande
         use_model_name=fields.text("useModelName"),
         concurrency_limit=_limit(name, fields, defaults),
         parallel=max(1, fields.whole("parallel")),
+        deadline=float(max(0, fields.whole("deadline"))),
         unlisted=fields.switch("unlisted"),
         name=fields.text("name"),
         description=fields.text("description"),
