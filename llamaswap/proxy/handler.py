@@ -12,6 +12,7 @@ from llamaswap.forecaster import Forecaster
 from llamaswap.proxy import resolve
 from llamaswap.proxy.deadline import deadline_of
 from llamaswap.proxy.exchange import exchange
+from llamaswap.proxy.filters import filtered
 from llamaswap.proxy.reply import send_reply
 from llamaswap.proxy.request import Client, Request
 from llamaswap.proxy.resolve import Body
@@ -77,9 +78,11 @@ class ModelHandler:
         model = config.names.get(name)
         if model is None:
             raise ModelNotFoundError("no router for requested model")
-        rename = config.models[model].use_model_name
-        if rename:
-            body = resolve.renamed(request, body, rename)
+        spec = config.models[model]
+        if spec.use_model_name:
+            body = resolve.renamed(request, body, spec.use_model_name)
+        if spec.filters.change_something and resolve.carries_json(request, body):
+            body = filtered(body, spec.filters, name)
         await self._serve(model, request, client, body, target)
 
     async def pass_through(self, request: Request, client: Client) -> None:
