@@ -22,6 +22,9 @@ Process
     --exit-after S, --exit-code N   end by itself
     --lock FILE          hold an exclusive lock as a GPU would be, through the life of every process of the tree;
                          finding it taken writes a ``violation`` line to the ledger
+    --shared             take that lock shared: models that do so may be alive together
+    --roll DIR           hold an exclusive lock on DIR/NAME likewise; the ``start`` line in the ledger then tells in
+                         ``beside`` which other models' files there are held at that moment
     --ledger FILE        a JSON line for each request received: model, method, path, request_id (X-Request-Id), sha256
                          and length of the body; and for each start and violation: event, model, pid
 Answers
@@ -348,9 +351,41 @@ def take_lock(path: str) -> None:
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
     os.set_inheritable(descriptor, True)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(descriptor, (fcntl.LOCK_SH if ARGS.shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
     except BlockingIOError:
         record(event="violation", pid=os.getpid())
+
+
+def call_the_roll(directory: str) -> list[str]:
+    """Sign in, then say who else is there. Of two that come at once, one at least sees the other."""
+    descriptor = os.open(f"{directory}/{ARGS.name}", os.O_RDWR | os.O_CREAT, 0o600)
+    os.set_inheritable(descriptor, True)
+    if not can_hold(descriptor):
+        record(event="violation", pid=os.getpid())
+    return sorted(file.name for file in os.scandir(directory) if file.name != ARGS.name and is_held(file.path))
+
+
+def can_hold(descriptor: int) -> bool:
+    """Take the lock, unless somebody has it for longer than `is_held` needs to look."""
+    for _ in range(200):
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            time.sleep(0.001)
+        else:
+            return True
+    return False
+
+
+def is_held(path: str) -> bool:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False
 
 
 def straggle() -> None:
@@ -436,7 +471,7 @@ def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="A model server that misbehaves on request; see the file's head.")
     for flag in ("bind-late", "health-hang", "flood-forever", "ignore-term", "background", "wrap", "double-fork"):
         parser.add_argument(f"--{flag}", action="store_true")
-    for flag in ("setsid", "clean-env", "never-answer"):
+    for flag in ("setsid", "clean-env", "never-answer", "shared"):
         parser.add_argument(f"--{flag}", action="store_true")
     for flag in ("load", "stop-delay", "token-delay", "answer-delay"):
         parser.add_argument(f"--{flag}", type=float, default=0.0)
@@ -446,7 +481,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("--health-status", type=int, default=200)
     parser.add_argument("--tokens", type=int, default=4)
     parser.add_argument("--crash-at-byte", type=int)
-    for flag in ("lock", "ledger"):
+    for flag in ("lock", "ledger", "roll"):
         parser.add_argument(f"--{flag}", default="")
     for flag, text in (("host", "127.0.0.1"), ("name", "fake"), ("health-path", "/health")):
         parser.add_argument(f"--{flag}", default=text)
@@ -458,7 +493,7 @@ def main() -> None:
     ARGS.__dict__.update(parse.__dict__)
     if ARGS.lock:
         take_lock(ARGS.lock)
-    record(event="start", pid=os.getpid())
+    record(event="start", pid=os.getpid(), **({"beside": call_the_roll(ARGS.roll)} if ARGS.roll else {}))
     fork_stragglers()
     fork_server()
     handle_signals()

@@ -109,6 +109,18 @@ def test_the_ledger_tells_requests_and_a_lock_that_was_taken(launch: Launch, tmp
     assert lines[2]["model"] == "b"
 
 
+def test_the_roll_tells_who_is_there(launch: Launch, tmp_path: Path) -> None:
+    """Whoever shares the lock may be there together; nobody may be there twice."""
+    ledger, roll = tmp_path / "ledger", tmp_path / "roll"
+    roll.mkdir()
+    flags = ("--lock", str(tmp_path / "gpu"), "--shared", "--roll", str(roll), "--ledger", str(ledger))
+    for name in "abca":
+        launch("--name", name, *flags)
+    lines = [json.loads(line) for line in ledger.read_text().splitlines()]
+    assert [line["event"] for line in lines] == ["start", "start", "start", "violation", "start"]
+    assert [line.get("beside") for line in lines] == [[], ["a"], ["a", "b"], None, ["b", "c"]]
+
+
 def test_the_websocket_echoes(launch: Launch) -> None:
     with socket.create_connection(("127.0.0.1", launch())) as client:
         key = "dGhlIHNhbXBsZSBub25jZQ=="
