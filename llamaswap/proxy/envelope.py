@@ -5,6 +5,7 @@
 
 import json
 import math
+from typing import Any
 
 from llamaswap.errors import LlamaSwapError, TooManyRequestsError, UnauthorizedError
 
@@ -32,9 +33,13 @@ def render(error: LlamaSwapError, accept: str) -> tuple[int, list[tuple[bytes, b
     return error.status, headers, text.encode(errors="backslashreplace")
 
 
+def error_object(error: LlamaSwapError) -> dict[str, Any]:
+    """The ``error`` object by itself."""
+    return {"message": str(error), "type": error.kind, "param": None, "code": error.code}
+
+
 def _envelope(error: LlamaSwapError) -> str:
-    told = {"message": str(error), "type": error.kind, "param": None, "code": error.code}
-    body = {"src": "llama-swap", "error": told}
+    body = {"src": "llama-swap", "error": error_object(error)}
     return json.dumps(body, ensure_ascii=False, separators=(",", ":"))
 
 

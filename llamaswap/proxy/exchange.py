@@ -10,18 +10,16 @@ import trio
 from llamaswap.errors import UpstreamError
 from llamaswap.models.upstream import Upstream, UpstreamConnection
 from llamaswap.proxy.heads import request_head, response_head
+from llamaswap.proxy.instream import relay_into_stream
+from llamaswap.proxy.relay import BrokenAnswerError, relay
 from llamaswap.proxy.request import Client, ClientGoneError, Request
 from llamaswap.proxy.response import ResponseReader
 from llamaswap.proxy.tunnel import run_tunnel
 from llamaswap.proxy.upload import Upload
 
+__all__ = ["BrokenAnswerError", "exchange"]
+
 Body = bytes | bytearray
-
-_NO_BODY = frozenset((204, 304))
-
-
-class BrokenAnswerError(Exception):
-    """The upstream's answer broke off after its head had gone out; the client must be cut off."""
 
 
 async def exchange(
@@ -125,119 +123,15 @@ async def _answer(request: Request, client: Client, connection: UpstreamConnecti
         if not data:
             raise UpstreamError("upstream proxy error: the server closed the connection without an answer")
         reader.feed_head(data)
-        if reader.interim and not request.http10:
+        if reader.interim and not request.http10 and not request.early:
             await client.send(reader.interim)
         reader.interim = b""
     if reader.status == 101:
         return await _upgrade(request, client, connection, reader)
-    return await _relay(request, client, connection, reader)
-
-
-async def _relay(request: Request, client: Client, connection: UpstreamConnection, reader: ResponseReader) -> bool:
-    status, piece = reader.status, reader.body_start
-    framing = b""
-    if status not in _NO_BODY and not request.http10:
-        frames = reader.chunked or (reader.length is None and request.method != b"HEAD")
-        framing = b"Transfer-Encoding: chunked" if frames else b""
-    if request.http10:
-        client.finish_then_close()
-    closes = client.closes
-    head = response_head(
-        status, reader.reason, reader.headers, framing, closes=closes or request.http10, told=request.told
-    )
-    client.head_sent, client.status = True, status
-    if request.method == b"HEAD" or status in _NO_BODY:
-        await client.send(head)
-        return reader.complete and reader.keep_alive and not reader.surplus and request.method != b"HEAD"
-    if reader.length is not None:
-        return await _relay_length(client, connection, reader, head, piece)
-    if reader.chunked:
-        await _relay_chunked(client, connection, reader, head, piece, unframe=request.http10)
-    else:
-        await _relay_to_end(client, connection, head, piece, chunk=not request.http10)
-    # Not kept: llama.cpp's server hangs up after each stream without having said so, and a POST that meets the end of
-    # its connection is lost, as it must not be sent again. A new connection costs a stream next to nothing.
-    return False
-
-
-async def _relay_length(
-    client: Client, connection: UpstreamConnection, reader: ResponseReader, head: bytes, piece: bytes
-) -> bool:
-    left = reader.length or 0
-    surplus = len(piece) > left
-    if surplus:
-        piece = piece[:left]
-    await client.send(head + piece)
-    left -= len(piece)
-    if not left:
-        return not surplus and reader.complete and reader.keep_alive
-    connection.reader = None  # we count from here on, and leave the parser behind
-    while left:
-        piece = await connection.receive()
-        if not piece:
-            raise BrokenAnswerError(f"the answer ended {left} bytes short")
-        surplus = len(piece) > left
-        if surplus:
-            piece = piece[:left]
-        await client.send(piece)
-        left -= len(piece)
-    return not surplus and reader.keep_alive
-
-
-async def _relay_chunked(
-    client: Client, connection: UpstreamConnection, reader: ResponseReader, head: bytes, piece: bytes, *, unframe: bool
-) -> None:
-    if unframe:
-        # The head's piece went through the parser before it was known that the framing must come off.
-        reader = ResponseReader()
-        reader.unframe = True
-        reader.feed(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + piece)
-        connection.reader = None
-        piece = _unframed(reader)
-    _refuse_surplus(reader)
-    await client.send(head + piece)
-    while not reader.complete:
-        data = await connection.receive()
-        if not data:
-            raise BrokenAnswerError("the answer ended in mid-body")
-        try:
-            reader.feed(data)
-        except UpstreamError as error:
-            raise BrokenAnswerError(str(error)) from error
-        _refuse_surplus(reader)
-        if unframe:
-            data = _unframed(reader)
-        if data:
-            await client.send(data)
-
-
-def _refuse_surplus(reader: ResponseReader) -> None:
-    """Where a chunked answer ends in a piece that holds more is not told; what cannot be split is not forwarded."""
-    if reader.surplus:
-        raise BrokenAnswerError("the server sent bytes beyond its answer")
-
-
-def _unframed(reader: ResponseReader) -> bytes:
-    data = b"".join(reader.bodies)
-    reader.bodies.clear()
-    return data
-
-
-async def _relay_to_end(
-    client: Client, connection: UpstreamConnection, head: bytes, piece: bytes, *, chunk: bool
-) -> None:
-    """An answer that the server's closing ends; a client that can is told its length piece by piece."""
-    first = head
-    while True:
-        data = first + (b"%x\r\n%b\r\n" % (len(piece), piece) if chunk and piece else piece)
-        if data:
-            await client.send(data)
-        first = b""
-        piece = await connection.receive()
-        if not piece:
-            break
-    if chunk:
-        await client.send(b"0\r\n\r\n")
+    if request.early:
+        await relay_into_stream(request, client, connection, reader)
+        return False
+    return await relay(request, client, connection, reader)
 
 
 async def _upgrade(request: Request, client: Client, connection: UpstreamConnection, reader: ResponseReader) -> bool:

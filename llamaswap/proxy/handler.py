@@ -21,6 +21,8 @@ from llamaswap.proxy.waiting import AT_ONCE, WaitingRoom
 
 #: Asked for by browser tabs that are left open; they use a model that is loaded, and do not load one.
 IGNORED_SUFFIXES = (b".js", b".json", b".css", b".png", b".gif", b".jpg", b".jpeg", b".ico", b".txt")
+#: Only a chat's stream may begin before there is an answer.
+_CHAT = b"/v1/chat/completions"
 #: Bodies of pass-through requests up to this size are read before the request takes its place in the queue.
 SMALL_BODY_BYTES = 1 << 20
 
@@ -38,7 +40,7 @@ class ModelHandler:
         self._config = config
         self._dispatcher = dispatcher
         self._forecaster = forecaster or Forecaster(dispatcher)
-        self._waiting = WaitingRoom(dispatcher, self._forecaster)
+        self._waiting = WaitingRoom(self._forecaster)
         self.selectors = Selectors()
 
     async def infer(self, request: Request, client: Client, forward_path: bytes) -> None:
@@ -55,7 +57,8 @@ class ModelHandler:
             raise BadRequestError("no websocket is served at this path; /upstream/MODEL/ passes them on")
         body = await client.read_body(self._config().max_request_body)
         config = self._config()  # a reload may have come while the body did
-        name = resolve.named(request, body).model
+        name, streams = resolve.named(request, body)
+        request.streams = streams and request.path.startswith(_CHAT)
         if not name:
             raise ModelNotFoundError("no model id could be identified")
         target = request.target
@@ -120,10 +123,10 @@ class ModelHandler:
         try:
             upstream = lease.upstream
             if upstream is None:
-                upstream = await self._waiting.upstream_for(lease, request)
+                await self._serve_later(lease, request, client, body, target)
             else:
                 request.told = AT_ONCE
-            await exchange(request, client, upstream, body, target=target)
+                await exchange(request, client, upstream, body, target=target)
         finally:
             self._dispatcher.leave(lease)
 
@@ -133,6 +136,18 @@ class ModelHandler:
         if seconds is None:
             return self._dispatcher.arrive(model)
         return self._dispatcher.arrive(model, trio.current_time() + seconds, self._forecaster.earliest(model))
+
+    async def _serve_later(
+        self, lease: Lease, request: Request, client: Client, body: Body | None, target: bytes
+    ) -> None:
+        spec = self._config().models.get(lease.model)
+        if request.streams and spec is not None and spec.send_loading_state:
+            await self._waiting.stream(
+                lease, request, client, lambda upstream: exchange(request, client, upstream, body, target=target)
+            )
+        else:
+            upstream = await self._waiting.upstream_for(lease, request)
+            await exchange(request, client, upstream, body, target=target)
 
 
 async def _redirect(request: Request, client: Client, name: str, query: bytes) -> None:

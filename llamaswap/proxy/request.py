@@ -16,6 +16,8 @@ class Request:
         upgrade: The protocol asked for, in lower case, when this is an upgrade we tunnel (``websocket``), else None.
         known: Lower-case name -> value, of equal names the first, or all with commas between where they form a list.
         head_bytes: The head's size as received.
+        streams: It asked for a chat's answer as a stream of events; whoever has read the body says so.
+        early: An event stream has been begun as its answer, before anything was sent to an upstream.
         told: Header lines of ours that the head of an upstream's answer gets, without the last line's end; or empty.
         refused: Status and reason when the framing cannot be trusted; the connection ends after the answer.
     """
@@ -25,6 +27,7 @@ class Request:
         "chunked",
         "complete",
         "content_length",
+        "early",
         "head_bytes",
         "headers",
         "http10",
@@ -34,6 +37,7 @@ class Request:
         "path",
         "query",
         "refused",
+        "streams",
         "target",
         "told",
         "upgrade",
@@ -55,6 +59,7 @@ class Request:
         self.upgrade: bytes | None = None
         self.refused: tuple[int, str] | None = None
         self.head_bytes = 0
+        self.streams = self.early = False
         self.told = b""
 
 

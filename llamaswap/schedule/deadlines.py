@@ -41,6 +41,13 @@ class Deadlines:
                 late.append(ticket)
         return late
 
+    def only(self, tickets: Collection[Ticket]) -> "Deadlines":
+        """Those of *tickets*, by themselves."""
+        found = Deadlines()
+        found._due = [entry for entry in self._due if entry[1] in tickets]
+        heapify(found._due)
+        return found
+
     def tidy(self, waiting: Collection[Ticket]) -> None:
         """Forget those who are not among *waiting*, as far as they are in the way: constant time on average."""
         if len(self._due) > MOST_GONE + 2 * len(waiting):

@@ -30,6 +30,7 @@ from llamaswap.schedule.simulation.underway import UnderWay
 #: Futures that are played, and requests that are looked at; for those further back the line is drawn on.
 DRAWS = 32
 MOST_WAITING = 48
+MOST_PLACES = 1000
 #: The ticket of a request that has not come: what would be if it came now.
 NEWCOMER = Ticket((1 << 60) - 1)
 _LUCK = Luck(seed=4)
@@ -43,6 +44,7 @@ class Forecast:
         starts: Of the waiting requests that were looked at, as far as something is known.
         places: For models whose limit is reached: when one more request will be admitted.
         seen: How many waiting requests were looked at, from the front.
+        order: The place of each waiting request, counted from 1, for the first `MOST_PLACES`.
         spacing: Of those behind, each starts so much later than the one before it; None if nobody knows.
     """
 
@@ -50,7 +52,12 @@ class Forecast:
     starts: dict[Ticket, Range] = field(default_factory=dict)
     places: dict[ModelId, Range] = field(default_factory=dict)
     seen: int = 0
+    order: dict[Ticket, int] = field(default_factory=dict)
     spacing: tuple[Range, Range] | None = None
+
+    def start(self, ticket: Ticket) -> Range | None:
+        """When *ticket* will start, as far as anybody knows."""
+        return self.starts.get(ticket) or self.behind(self.order.get(ticket, 0))
 
     def behind(self, place: int) -> Range | None:
         """For the request at *place*, counted from 1, behind those that were looked at: an estimate, no promise."""
@@ -66,6 +73,7 @@ class Situation:
 
     Attributes:
         waiting: The requests that are looked at, in order.
+        order: As in `Forecast`.
         owners: The model of each request that waits or is served.
         full: Models whose limit is reached.
     """
@@ -77,13 +85,15 @@ class Situation:
     impatience: float
     now: float
     waiting: list[Ticket]
+    order: dict[Ticket, int]
     owners: dict[Ticket, ModelId]
     full: frozenset[ModelId]
 
 
 def situation(machine: Scheduler, stopwatch: Stopwatch, now: float, most: int = MOST_WAITING) -> Situation:
     """Copy how things stand at *now*, with the first *most* of the queue: in constant time."""
-    first = list(islice(_in_order(machine), most))
+    known = list(islice(_in_order(machine), MOST_PLACES))
+    first = known[:most]
     requests = machine._requests  # of our own room; nobody else may look
     front = type(requests)()
     served = type(requests)()
@@ -93,6 +103,7 @@ def situation(machine: Scheduler, stopwatch: Stopwatch, now: float, most: int = 
         front.enqueue(*waiting)
     view = copy(machine)
     view._requests = front
+    view._deadlines = machine._deadlines.only({waiting.ticket for waiting in first})
     rules = machine._rules
     owners = {waiting.ticket: waiting.model for waiting in first}
     owners |= {ticket: model for ticket, (model, _) in requests.active.items()}
@@ -105,6 +116,7 @@ def situation(machine: Scheduler, stopwatch: Stopwatch, now: float, most: int = 
         stopwatch.impatience(),
         now,
         [waiting.ticket for waiting in first],
+        {waiting.ticket: place for place, waiting in enumerate(known, 1)},
         owners,
         full,
     )
@@ -129,7 +141,7 @@ def forecast(given: Situation, newcomer: ModelId | None = None, draws: int = DRA
             places[model].append(future.places.get(model, math.inf) - given.now)
     ranges = {ticket: found for ticket, times in starts.items() if (found := _range(times, draws)) is not None}
     free = {model: found for model, times in places.items() if (found := _range(times, draws)) is not None}
-    return Forecast(given.now, ranges, free, len(given.waiting), _spacing(given.waiting, ranges))
+    return Forecast(given.now, ranges, free, len(given.waiting), given.order, _spacing(given.waiting, ranges))
 
 
 def run(steps: Generator[None, None, Forecast]) -> Forecast:
