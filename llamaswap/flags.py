@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
 
 #: Words in front of which no flag stands.
-VERBS = ("ps", "load", "unload", "logs", "reload", "import", "check", "replay", "simulate")
+VERBS = ("ps", "explain", "load", "unload", "logs", "reload", "import", "check", "replay", "simulate")
 
 _TRUE, _FALSE = (
     frozenset(("1", "t", "T", "true", "TRUE", "True")),

@@ -10,7 +10,7 @@ from llamaswap.control.answers import json_answer, redirect_answer, text_answer
 from llamaswap.control.context import ControlContext
 from llamaswap.control.listing import list_models
 from llamaswap.control.queue import queue_view, seconds
-from llamaswap.errors import LlamaSwapError, ModelNotFoundError
+from llamaswap.errors import BadRequestError, LlamaSwapError, ModelNotFoundError
 
 
 def add_management_routes(app: Quart, context: ControlContext) -> None:
@@ -40,6 +40,13 @@ def _add_views(app: Quart, context: ControlContext) -> None:
     @app.get("/api/queue")
     async def queue() -> Response:
         return json_answer(await queue_view(context))
+
+    @app.get("/api/plan")
+    async def plan() -> Response:
+        name = request.args.get("model", "")
+        if not name:
+            raise BadRequestError("no model is named; ask for /api/plan?model=NAME")
+        return json_answer(context.forecaster.plan(_resolve(context.config(), name)).as_json())
 
     @app.get("/api/version")
     async def version() -> Response:

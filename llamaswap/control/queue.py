@@ -15,10 +15,14 @@ async def queue_view(context: ControlContext) -> dict[str, Any]:
     """What the reference's ``/running`` does not tell: processes, their load, who waits for what, and for how long."""
     expected = await context.forecaster.fresh()
     running, serving = context.dispatcher.running(), context.forecaster.serving()
+    reasons = context.forecaster.reasons()
     loading = {each.model for each in running if each.state == "starting"}
     return {
         "running": [_running(context, each, serving.get(each.model, [])) for each in running],
-        "waiting": [_waiting(context.forecaster, expected, each, loading) for each in context.dispatcher.waiting()],
+        "waiting": [
+            _waiting(context.forecaster, expected, each, loading) | {"why": reasons[each.ticket].as_json()}
+            for each in context.dispatcher.waiting()
+        ],
     }
 
 

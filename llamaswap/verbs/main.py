@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from llamaswap.verbs.client import Client, UsageError, VerbError, find_socket
+from llamaswap.verbs.explain import run_explain
 from llamaswap.verbs.logs import run_logs
 from llamaswap.verbs.orders import run_load, run_unload
 from llamaswap.verbs.ps import run_ps
@@ -17,6 +18,7 @@ Verb = Callable[[Client, argparse.Namespace], None]
 
 _VERBS: dict[str, Verb] = {
     "ps": run_ps,
+    "explain": run_explain,
     "load": run_load,
     "unload": run_unload,
     "logs": run_logs,
@@ -74,6 +76,10 @@ def _parser() -> argparse.ArgumentParser:
 
     ps = verbs.add_parser("ps", parents=[where], help="which models run, and who waits for which")
     ps.add_argument("--json", action="store_true", help="for programs")
+    explain = verbs.add_parser(
+        "explain", parents=[where], help="what a request for a model waits for, or who waits why"
+    )
+    explain.add_argument("model", metavar="MODEL", nargs="?", help="by default all requests that wait")
     load = verbs.add_parser("load", parents=[where], help="load a model and wait until it is ready")
     load.add_argument("model", metavar="MODEL")
     unload = verbs.add_parser("unload", parents=[where], help="stop a model, or all")
@@ -89,7 +95,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     reload = verbs.add_parser("reload", parents=[where], help="read the configuration again; say what that changes")
     reload.add_argument("--dry-run", "-dry-run", action="store_true", help="only say it")
-    for parser_of_order in (load, unload, logs, reload):
+    for parser_of_order in (explain, load, unload, logs, reload):
         parser_of_order.add_argument("--json", action="store_true", help="for programs")
     return parser
 
