@@ -5,6 +5,7 @@ A forecast is computed when somebody asks, in slices of the event loop's time, s
 ask, it takes at most a tenth of the time.
 """
 
+import math
 import time
 from collections.abc import Generator
 from typing import NamedTuple
@@ -51,6 +52,8 @@ class Forecaster:
         self._passes = -1
         self._cost_s = 0.0
         self._computing: trio.Event | None = None
+        self._newcomers: dict[ModelId, tuple[Forecast, float]] = {}
+        self._one_by_one = trio.Lock()
 
     async def fresh(self) -> Forecast:
         """What is to be expected, as good as it is worth. Cancelling the wait takes it from nobody else."""
@@ -60,7 +63,9 @@ class Forecaster:
                 continue
             self._computing = trio.Event()
             try:
-                self._last = await self._compute(None)
+                passes = self.stopwatch.passes
+                self._last, self._cost_s = await self._compute(None)
+                self._passes = passes
             finally:
                 self._computing.set()
                 self._computing = None
@@ -77,8 +82,12 @@ class Forecaster:
         return self.seen_now(expected, expected.places.get(model))
 
     async def newcomer(self, model: ModelId) -> Range | None:
-        """When a request for *model* would start if it came now; None: nobody knows. Computed anew each time."""
-        expected = await self._compute(model)
+        """When a request for *model* would start if it came now; None: nobody knows. As good as it is worth, too."""
+        async with self._one_by_one:
+            expected, until = self._newcomers.get(model, (self._last, -math.inf))
+            if trio.current_time() >= until:
+                expected, cost = await self._compute(model)
+                self._newcomers[model] = expected, expected.at + max(FRESH_S, cost * WORTH)
         return self.seen_now(expected, expected.starts.get(NEWCOMER))
 
     def earliest(self, model: ModelId) -> float | None:
@@ -128,17 +137,16 @@ class Forecaster:
         age = trio.current_time() - self._last.at
         return age < self._cost_s * WORTH or (age < FRESH_S and self._passes == self.stopwatch.passes)
 
-    async def _compute(self, newcomer: ModelId | None) -> Forecast:
+    async def _compute(self, newcomer: ModelId | None) -> tuple[Forecast, float]:
+        """A forecast, and the seconds it took to compute."""
         machine, _ = self._dispatcher.scheduling
-        passes, cost, begun = self.stopwatch.passes, 0.0, time.perf_counter()
+        cost, begun = 0.0, time.perf_counter()
         steps = forecast(situation(machine, self.stopwatch, trio.current_time()), newcomer)
         while (result := _advance(steps, begun + SLICE_S)) is None:
             cost += time.perf_counter() - begun
             await trio.lowlevel.checkpoint()
             begun = time.perf_counter()
-        if newcomer is None:
-            self._passes, self._cost_s = passes, cost + time.perf_counter() - begun
-        return result
+        return result, cost + time.perf_counter() - begun
 
 
 def _advance(steps: Generator[None, None, Forecast], until: float) -> Forecast | None:

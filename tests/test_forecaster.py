@@ -183,3 +183,15 @@ async def test_a_place_and_a_newcomer(autojump_clock: MockClock) -> None:
             newcomer = await forecaster.newcomer(B)
             assert newcomer is not None
             assert newcomer.likely == pytest.approx(14, abs=1)
+
+
+async def test_a_thousand_refusals_cost_one_forecast(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(room, "FRESH_S", 60.0)
+    async with dispatching() as (dispatcher, forecaster):
+        with dispatcher.request(A):
+            async with trio.open_nursery() as nursery:
+                for _ in range(1000):
+                    nursery.start_soon(forecaster.newcomer, B)
+            (first,) = forecaster._newcomers.values()
+            await forecaster.newcomer(B)
+            assert forecaster._newcomers[B] is first

@@ -39,10 +39,23 @@ def _models(running: list[dict[str, Any]]) -> Any:
 
 
 def _queue(waiting: list[dict[str, Any]]) -> Any:
-    table = _table("WAITING", "MODEL", "FOR")
+    table = _table("WAITING", "MODEL", "FOR", "STARTS IN")
     for request in waiting:
-        table.add_row(f"#{request['position']}", request["model"], duration(request["waited_s"]))
+        table.add_row(f"#{request['position']}", request["model"], duration(request["waited_s"]), _starts_in(request))
     return table
+
+
+def _starts_in(request: dict[str, Any]) -> str:
+    """The range that holds in four of five cases; ``-`` if there is nothing to base one on."""
+    expected = request.get("starts_in_s")
+    if expected is None:
+        return "-"
+    guess = "~" if request.get("extrapolated") else ""
+    low = guess + duration(expected["low"])
+    if expected["high"] is None:
+        return f"{low} or more"
+    high = guess + duration(expected["high"])
+    return low if low == high else f"{low} to {high}"
 
 
 def _table(*titles: str) -> Any:

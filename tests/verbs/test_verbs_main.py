@@ -8,13 +8,14 @@ import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 import trio
 
 from llamaswap import verbs
 from llamaswap.verbs.orders import describe
-from llamaswap.verbs.ps import duration
+from llamaswap.verbs.ps import _starts_in, duration
 from tests.control.rig import A, B, Rig, control_plane
 
 OUT = pytest.CaptureFixture[str]
@@ -50,8 +51,32 @@ async def test_ps_for_people(tmp_path: Path, capfd: OUT) -> None:
     assert lines[0] == ["MODEL", "STATE", "PID", "FOR", "REQUESTS", "UNLOADS", "IN"]
     assert lines[1][:3] == ["a", "ready", "4711"]
     assert lines[1][4:] == ["1", "5m00s", "after", "its", "last", "use"]
-    assert lines[-2] == ["WAITING", "MODEL", "FOR"]
-    assert lines[-1][:2] == ["#1", "org/b"]
+    assert lines[-2] == ["WAITING", "MODEL", "FOR", "STARTS", "IN"]
+    assert (lines[-1][:2], lines[-1][3]) == (["#1", "org/b"], "-")
+
+
+async def test_ps_tells_what_to_expect(tmp_path: Path, capfd: OUT) -> None:
+    async with control_plane(tmp_path) as rig:
+        times = rig.forecaster.stopwatch.measured.of(A)
+        for _ in range(8):
+            times.load.add(5e5)
+        with rig.dispatcher.request(A):
+            assert await run("ps") == 0
+    assert capfd.readouterr().out.splitlines()[-1].split()[3] == "5d18h"
+
+
+@pytest.mark.parametrize(
+    ("told", "shown"),
+    [
+        ({}, "-"),
+        ({"starts_in_s": {"low": 2.0, "likely": 14.0, "high": 75.0}}, "2.0s to 1m15s"),
+        ({"starts_in_s": {"low": 14.1, "likely": 14.2, "high": 14.3}}, "14s"),
+        ({"starts_in_s": {"low": 14.0, "likely": 20.0, "high": None}}, "14s or more"),
+        ({"starts_in_s": {"low": 14.0, "likely": 20.0, "high": 30.0}, "extrapolated": True}, "~14s to ~30s"),
+    ],
+)
+def test_a_range_as_a_person_says_it(told: dict[str, Any], shown: str) -> None:
+    assert _starts_in(told) == shown
 
 
 async def test_ps_for_programs(tmp_path: Path, capfd: OUT) -> None:
