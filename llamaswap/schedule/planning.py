@@ -25,7 +25,7 @@ from llamaswap.schedule.simulation.underway import NOTHING, UnderWay
 #: The ticket of the request that has not come.
 IMAGINED = Ticket((1 << 60) - 2)
 #: So many passes are played; what is not decided then is too far away to be told step by step.
-MOST_PASSES = 2_000
+MOST_PASSES = 400
 
 Outcome = Literal["served", "refused", "open"]
 
@@ -103,7 +103,7 @@ class Plan:
     Attributes:
         outcome: ``open``: nobody can say; what it waits for may never end, or is too far away.
         sentence: The outcome in words, without a subject.
-        steps: In the order in which they end.
+        steps: In the order in which they end. None with ``open``.
         evicted: What would be stopped for `model`, and by which rules.
         starts_s: When it would be served or refused, in seconds from now; None: nobody knows.
     """
@@ -139,7 +139,7 @@ def what_if(
     clock.simulation = simulation
     passes, outcome, sentence = _play(simulation, copy)
     serving = {ticket: Served(*served) for ticket, served in machine._requests.active.items()}
-    causes = History(passes, serving).causes(len(passes) - 1, model) if outcome != "refused" or passes[1:] else []
+    causes = History(passes, serving).causes(len(passes) - 1, model) if outcome != "open" else []
     steps = tuple(_step(machine, model, cause, clock.told(passes[cause.ended].now)) for cause in causes)
     evicted = [each for one in passes for each in one.evicted if each.target == model]
     starts = clock.told(passes[-1].now) if outcome != "open" else None

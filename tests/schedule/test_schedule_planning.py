@@ -240,6 +240,14 @@ def test_what_would_be_refused() -> None:
     assert told(what_if(story.machine, ModelId("a"), 0.0)) == ["is refused: b cannot be stopped: "]
 
 
+def test_what_is_too_far_back_is_not_told_step_by_step() -> None:
+    story = Story("a:ready")
+    story.all_arrive("ab" * 500)
+    plan = what_if(story.machine, ModelId("b"), 0.0)
+    assert (plan.outcome, plan.steps) == ("open", ())
+    assert plan.sentence == "is too far back in the queue to be told step by step"
+
+
 def test_times_end_where_something_is_not_known() -> None:
     class Partly(Exactly):
         def load(self, model: ModelId, elapsed: float) -> float:
