@@ -4,8 +4,9 @@
         `--exit, time-out, stop--------------------------^
 
 `state` is for display. Decisions are taken by the scheduler from the facts posted here: `Started` at most once, then
-exactly one of `Exited` and `StartFailed`, and that only when nothing of the tree is left. `Dying`, if the tree outlives
-its leader or its chance to become ready by half a second, and `StopFailed` may come before.
+exactly one of `Exited` and `StartFailed`, and that only when nothing of the tree is left. `Dying` may come before: at
+once if a ready model's leader ends, and if a tree outlives its chance to become ready by half a second. So may
+`StopFailed`.
 """
 
 import logging
@@ -31,7 +32,7 @@ logger = logging.getLogger(__name__)
 State = Literal["starting", "ready", "stopping", "stopped"]
 
 FAILED_START_GRACE_S = 5.0
-#: A tree usually goes with its leader; if it has not by then, those who wait are told that it will not serve.
+#: A tree that fails to start usually goes at once; if not, those who wait are told by then, without its last words.
 LINGER_S = 0.5
 TAIL_BYTES = 2048
 
@@ -130,9 +131,12 @@ class ModelLife:
             nursery.cancel_scope.cancel("the tree is gone")
 
     async def _tell_if_lingering(self) -> None:
-        """Post `Dying` when the life is over for those who wait, but its tree takes its time."""
+        """Post `Dying` when a start has failed, and its tree takes its time."""
         await self._doomed.wait()
         await trio.sleep(LINGER_S)
+        self._tell_dying()
+
+    def _tell_dying(self) -> None:
         self._post(Dying(self._spec.id, self._life, self._explain_failure() if self._failure else self._ending))
 
     def _make_probe(self) -> HealthProbe | None:
@@ -201,8 +205,10 @@ class ModelLife:
             return
         if self.state == "ready":
             logger.warning("<%s> upstream process exited unexpectedly how=%r", self._spec.id, how)
-        else:
-            self._failure = "upstream command exited prematurely"
+            self.state = "stopping"
+            self._tell_dying()  # now: whoever was let through to a dead process would get an error
+            return
+        self._failure = "upstream command exited prematurely"
         self.state = "stopping"
         self._doomed.set()
 

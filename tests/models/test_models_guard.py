@@ -60,6 +60,7 @@ async def test_killed_with_its_model_ready(lives: Lives, flags: list[str]) -> No
     run = lives.begin(lives.server(*flags))
     await run.next_fact()
     os.kill(guard_of(run), signal.SIGKILL)
+    assert isinstance(await run.next_fact(), Dying)
     fact = await run.next_fact()
     assert fact == Exited(run.life._spec.id, run.life._life, "its guard process was killed")
     assert run.left_at_the_end == []
@@ -113,6 +114,7 @@ async def test_killed_with_a_model_that_dropped_the_markers(lives: Lives) -> Non
     model = read_process(await run.spawned())
     assert model and is_alive(model)
     os.kill(guard_of(run), signal.SIGKILL)
+    assert isinstance(await run.next_fact(), Dying)
     assert isinstance(await run.next_fact(), Exited)
     assert not is_alive(model)
 

@@ -12,6 +12,7 @@ import pytest
 import trio
 
 from llamaswap.models.markers import LIFE, OWNER
+from llamaswap.models.supervisor import LINGER_S
 from llamaswap.schedule.events import Dying, Exited, Started, StartFailed
 from tests.models.living import Lives
 
@@ -221,17 +222,20 @@ async def test_a_crash_while_ready_is_told_at_once(lives: Lives, signum: int, de
     assert run.life.pid
     began = trio.current_time()
     os.kill(run.life.pid, signum)
+    assert await run.next_fact() == Dying(run.life._spec.id, run.life._life, detail)
     assert await run.next_fact() == Exited(run.life._spec.id, run.life._life, detail)
     assert trio.current_time() - began < 1
 
 
 async def test_leftovers_of_a_crash_are_gone_before_it_is_told(lives: Lives) -> None:
-    """While they take their time, that the model is dying is told well before."""
+    """While they take their time, that the model is dying is told at once: nobody may be let through to it any more."""
     run = lives.begin(lives.server("--setsid", "--double-fork", unload_timeout=2.0))
     await run.next_fact()
     assert run.life.pid
+    began = trio.current_time()
     os.kill(run.life.pid, signal.SIGKILL)
     assert await run.next_fact() == Dying(run.life._spec.id, run.life._life, "signal SIGKILL")
+    assert trio.current_time() - began < LINGER_S
     assert run.life.state == "stopping"
     assert isinstance(await run.next_fact(), Exited)
     assert run.left_at_the_end == []
