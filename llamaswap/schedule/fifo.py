@@ -29,6 +29,7 @@ Invariants beyond those of `scheduler`, with the victims of a swap as they were 
    have to evict, except those who have joined a swap.
 """
 
+from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 
 from llamaswap.config.names import ModelId
@@ -36,6 +37,7 @@ from llamaswap.config.routing import FifoSettings
 from llamaswap.schedule.commands import Command
 from llamaswap.schedule.events import ModelRules, Ticket
 from llamaswap.schedule.eviction import Eviction
+from llamaswap.schedule.needs import undecided
 from llamaswap.schedule.requests import Waiting
 from llamaswap.schedule.residents import Resident, State
 from llamaswap.schedule.sharing import Claim, SharingScheduler
@@ -116,20 +118,48 @@ class FifoScheduler(SharingScheduler):
     # The queue
 
     def _drain(self, now: float) -> list[Command]:
-        """Go once through the models without a swap that have waiting requests."""
+        """Go once through the models without a swap that have waiting requests, leaving out who cannot get on."""
         orders: list[Command] = []
         overdue: Claim | None = None
-        for first in self._turns(now):
-            claim = self._claim(first.model, self._swaps)
-            orders += self._decide(claim, overdue)
-            if overdue is None and self._is_overdue(first, now) and self._is_kept_waiting(first.model):
-                overdue = claim
+        turns = deque(self._turns(now, self._open()))
+        while turns:
+            overdue = overdue or self._overdue(turns[0], now)
+            first, swaps = turns.popleft(), len(self._swaps)
+            orders += self._decide(self._claim(first.model, self._swaps), overdue)
+            if len(self._swaps) > swaps:  # what others need may have changed
+                turns = deque(self._after(first, now))
         return orders
 
-    def _turns(self, now: float) -> list[Waiting]:
-        """The first request of each such model, in the order in which they are considered."""
-        firsts = [next(iter(line.values())) for model, line in self._requests.lines.items() if model not in self._swaps]
-        return sorted(firsts, key=lambda first: self._rank(first, now))
+    def _open(self) -> list[ModelId]:
+        """The models that wait without a swap, save those that have no life and need what is held."""
+        lines = self._requests.lines
+        if not lines:
+            return []
+        held = {*self._swaps, *(victim for swap in self._swaps.values() for victim in swap.victims)}
+        held.update(life.model for life in self._residents if life.in_flight or self._goes_on_loading(life))
+        stuck = {life.model for life in self._residents if life.state == "stuck"}
+        lives = {life.model for life in self._residents if life.model in lines}
+        needs = self._needs(lines.keys(), self._there(self._swaps))
+        return [model for model in lives.union(undecided(needs, held, stuck)) if self._is_kept_waiting(model)]
+
+    def _after(self, done: Waiting, now: float) -> list[Waiting]:
+        rank = self._rank(done, now)
+        return [first for first in self._turns(now, self._open()) if self._rank(first, now) > rank]
+
+    def _overdue(self, coming: Waiting, now: float) -> Claim | None:
+        """The claim of the oldest request without a swap, if it has waited too long and had its turn in this pass."""
+        if not self._is_overdue(self._requests.head(), now):
+            return None
+        lines = self._requests.lines.items()
+        oldest = min(next(iter(line.values())) for model, line in lines if model not in self._swaps)
+        late = oldest.ticket != coming.ticket and self._is_overdue(oldest, now)
+        return self._claim(oldest.model, self._swaps) if late else None
+
+    def _turns(self, now: float, models: Iterable[ModelId] | None = None) -> list[Waiting]:
+        """The first request for each of *models*, or all that wait without a swap, in the order of consideration."""
+        lines = self._requests.lines
+        chosen = filter(self._is_kept_waiting, lines) if models is None else models
+        return sorted((next(iter(lines[model].values())) for model in chosen), key=lambda first: self._rank(first, now))
 
     def _rank(self, first: Waiting, now: float) -> tuple[bool, int, Ticket]:
         late = self._is_overdue(first, now)

@@ -8,8 +8,9 @@ life of the model itself is left, the model starts.
 The policy is asked with everything that is alive or claimed. A process that is stopping counts as there until nothing
 of it is left, but a model's own process counts only if it may serve: an ending one gives its model no right to stay.
 
-Nothing here looks at more than the first request of a line, and each decision is about a model: an event costs as much
-as there are models with waiting requests, however many requests those are.
+Nothing here looks at more than the first request of a line, and each decision is about a model. Models that have no
+life and need the same are looked at together (`needs`): an event that changes nothing for them costs next to nothing,
+however many wait. The policy is asked about each of them only when somebody else is alive or claimed than before.
 """
 
 from abc import abstractmethod
@@ -21,6 +22,7 @@ from llamaswap.schedule.commands import Command, Refusal, Reject
 from llamaswap.schedule.events import ModelRules, Ticket
 from llamaswap.schedule.eviction import Eviction
 from llamaswap.schedule.lines import Lines
+from llamaswap.schedule.needs import Needs
 from llamaswap.schedule.residents import Resident, State
 from llamaswap.schedule.scheduler import Scheduler
 
@@ -58,6 +60,7 @@ class SharingScheduler(Scheduler):
         super().__init__(models, residents)
         self._requests = Lines()
         self._eviction = eviction
+        self._needs = Needs(eviction)
 
     @abstractmethod
     def _acting(self, now: float) -> Iterable[Claim]:
@@ -73,6 +76,10 @@ class SharingScheduler(Scheduler):
         if not there and (own is None or not own.stays):
             running.discard(model)
         return sorted(running)
+
+    def _there(self, others: Iterable[ModelId]) -> tuple[ModelId, ...]:
+        """Who counts as running for a model that has no life, nor is among *others*."""
+        return tuple(sorted({*self._residents.models(), *others}))
 
     def _stuck(self, claim: Claim) -> Resident | None:
         """The life that keeps *claim* from ever being met."""

@@ -17,7 +17,10 @@ from tests.schedule.small_world import PLANS, Plan, explore
 from tests.schedule.world import ViolationError
 
 #: Each after those it imports.
-PARTS = ("backoff", "requests", "lines", "residents", "unloads", "scheduler", "serial", "sharing", "fifo", "batch")
+PARTS = (
+    *("backoff", "requests", "lines", "residents", "unloads", "scheduler", "serial"),
+    *("needs", "sharing", "fifo", "batch"),
+)
 ROOM = Path(llamaswap.schedule.__file__).parent
 
 
