@@ -77,7 +77,7 @@ ROOT = Section(
         "logRequests": Key(Switch(), note="deprecated and without effect"),
         "metricsMaxInMemory": Key(Whole(1000), doc="Rows of activity kept in memory.", note=_LATER),
         "captureBuffer": Key(Whole(5), doc="MiB for captured requests and answers; 0 is off.", note=_LATER),
-        "sendLoadingState": Key(Switch(), doc="Tell streaming clients that their model loads.", note=_LATER),
+        "sendLoadingState": Key(Switch(), doc="Tell streaming clients, in comments, what to expect while they wait."),
         "includeAliasesInList": Key(Switch(), doc="List aliases as models of their own."),
         "apiKeys": Key(Texts(secret=True), doc="Keys of which a client must send one; without any, all are let in."),
         "macros": Key(Macros(), doc="Texts to use as ${name} elsewhere."),

@@ -40,7 +40,7 @@ MODEL = Section(
             Whole(0, least=0),
             doc="Seconds within which an answer must begin, or the request fails with 503. 0: any time.",
         ),
-        "sendLoadingState": Key(Switch(None), doc="As the top-level key, for this model.", note=_LATER),
+        "sendLoadingState": Key(Switch(None), doc="As the top-level key, for this model."),
         "filters": Key(filters(legacy=True), doc="Changes to requests on their way to the model."),
         "timeouts": Key(timeouts(response_header=0), doc="Time limits of its connections, in seconds.", note=_LATER),
         "capabilities": Key(_CAPABILITIES, doc="What listings say the model can do."),
