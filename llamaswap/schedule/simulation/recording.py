@@ -74,8 +74,8 @@ class Recorder:
         self._unjudged.add(ticket)
         self._arrive(ticket, model, self.begin)
 
-    def _arrive(self, ticket: Ticket, model: ModelId, now: float) -> None:
-        self._facts.append((now, Arrived(ticket, model)))
+    def _arrive(self, ticket: Ticket, model: ModelId, now: float, deadline: float | None = None) -> None:
+        self._facts.append((now, Arrived(ticket, model, deadline)))
         self._arrived[ticket] = now
         self._of[ticket] = model
 
@@ -83,8 +83,8 @@ class Recorder:
         """Take down one pass."""
         self._last = now
         match event:
-            case Arrived(ticket, model):
-                self._arrive(ticket, model, now)
+            case Arrived(ticket, model, deadline):  # what else was known of it held for that day only
+                self._arrive(ticket, model, now, deadline)
             case Left(ticket):
                 self._leave(ticket, now)
             case Started(_, life) if life in self._lives:
