@@ -30,7 +30,7 @@ from tests.sim.steps import Fault, Steps
 from tests.sim.trees import Machine
 from tests.sim.verdicts import judge_all
 
-LOOK_S = 20.0
+LOOK_S = 40.0
 #: How long after the daemon's end nothing of it may live.
 AFTERMATH_S = 10.0
 

@@ -22,7 +22,7 @@ SLACK_S = 0.05
 #: Nothing may stand still for longer while somebody waits.
 STILL_S = 5.0
 #: From healthy to known as such, at the paces of `seams`.
-PROBE_S = 1.3
+PROBE_S = 2.2
 DRAIN_S, EXIT_S = 23.0, 35.0
 
 
@@ -121,6 +121,8 @@ class Judge:
             self.blame(f"exclusive: {tree} begins beside {', '.join(map(str, others))}")
         if now > self.shutdown_at + SLACK_S:
             self.blame(f"{tree} begins after the shutdown has begun")
+        if not any(spec.argv == tree.argv for spec in self.specs(tree.model, now - SLACK_S, now)):
+            self.blame(f"{tree} begins as {tree.argv}, which is not how it is configured")
         if not self._is_wanted(tree.model, now):
             self.blame(f"leaving counts: {tree} begins though nobody waits for it")
 
@@ -201,6 +203,14 @@ class Judge:
         self._look_for_standstill(now)
         for tree in self.machine.alive():
             self._look_for_overdue(tree, now)
+            self._look_for_endless_load(tree, now)
+
+    def _look_for_endless_load(self, tree: Tree, now: float) -> None:
+        loading = not tree.ready and tree.leader.alive and tree.stop_at is None and not tree.fate.guard
+        specs = self.specs(tree.model, 0.0, now)
+        limits = [spec.health_check_timeout if spec.check_endpoint != "none" else NEVER for spec in specs]
+        if loading and now - tree.spawned_at > max(limits) + 2:
+            self.blame(f"{tree} has been loading for {now - tree.spawned_at:.1f} s")
 
     def _look_for_standstill(self, now: float) -> None:
         waiting = self.waiting()

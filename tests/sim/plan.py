@@ -40,6 +40,7 @@ class Fate:
         term_s: How long it takes to obey SIGTERM.
         straggler_s: How long a child outlives SIGTERM; None: there is no child.
         unkillable_s: How long the kernel does not let go of it after SIGKILL.
+        keeps_s: How long it keeps a connection on which nothing happens; if not at all, it says so.
         guard: What its guard does: its duty, die with the life under it, or never act on an order.
     """
 
@@ -168,7 +169,7 @@ def _model(rng: random.Random, name: ModelId, version: int = 1) -> ModelConfig:
         argv=("/bin/true", name, str(version)),
         proxy=f"http://localhost:{port}",
         check_endpoint="none" if rng.random() < 0.05 else "/health",
-        health_check_timeout=rng.choice((3.0, 20.0, 60.0)),
+        health_check_timeout=rng.choice((3.0, 20.0, 30.0)),
         ttl=rng.choice((0.0, 5.0, 40.0, 300.0)),
         unload_timeout=rng.choice((0.5, 2.0, 10.0)),
         concurrency_limit=rng.choice((0, 0, 0, 2, 10)),
@@ -280,7 +281,7 @@ def _fate(rng: random.Random, sound: float) -> Fate:
         listens_s=listens,
         healthy_s=listens + rng.choice((0.0, 0.01, 1.0, 6.0, 15.0)) * rng.random(),
         term_s=rng.choice((0.0, 0.0, 0.05, 1.0, 5.0)) * rng.random(),
-        keeps_s=rng.choice((0.0, 1.9, 5.0)),
+        keeps_s=rng.choice((0.0, 0.3, 5.0)),
     )
     if rng.random() < 0.15:
         fate = replace(fate, straggler_s=rng.choice((0.1, 1.0, 8.0, NEVER)))

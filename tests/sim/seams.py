@@ -41,9 +41,10 @@ class Now:
 
 #: Paces of our own that would cost too many steps in a virtual hour, in seconds.
 PACES: dict[str, dict[str, float]] = {
-    "llamaswap.models.readiness": {"FIRST_PAUSE_S": 0.02, "LAST_PAUSE_S": 1.0, "LAST_EARLY_PAUSE_S": 0.5},
-    "llamaswap.gateway.listener": {"_SWEEP_S": 30.0},
+    "llamaswap.models.readiness": {"FIRST_PAUSE_S": 0.05, "LAST_PAUSE_S": 2.0, "LAST_EARLY_PAUSE_S": 1.0},
+    "llamaswap.gateway.listener": {"_SWEEP_S": 60.0},
     "llamaswap.gateway.reader": {"HANGUP_POLL_S": 5.0},
+    "llamaswap.telemetry.timings": {"EVERY_S": 600.0},
 }
 
 

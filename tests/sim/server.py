@@ -14,6 +14,9 @@ from tests.sim.kernel import End, Kernel
 from tests.sim.plan import FIRST_PORT, NAMES, NEVER, Asked
 from tests.sim.trees import Tree
 
+#: After these the connection may carry another request.
+KEPT = ("whole", "stream")
+
 
 @dataclass(eq=False)
 class Delivery:
@@ -144,18 +147,18 @@ class Servers:
             if answer.kind == "hang up":
                 nursery.cancel_scope.cancel()
                 await trio.lowlevel.checkpoint()
-            sent = await self._send(end, asked, said)
+            sent = await self._send(delivery.tree, end, asked, said)
             if sent:
                 delivery.finished_at = trio.current_time()
             nursery.cancel_scope.cancel()
-            return sent and answer.kind in ("whole", "stream")
-        return False
+        return delivery.finished_at is not None and bool(delivery.tree.fate.keeps_s) and answer.kind in KEPT
 
-    async def _send(self, end: End, asked: Asked, said: bytes) -> bool:
+    async def _send(self, tree: Tree, end: End, asked: Asked, said: bytes) -> bool:
         """Send the answer in its pieces; False if it does not become whole."""
         answer = asked.answer
         if answer.kind == "whole":
-            return await end.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(said), said))
+            closes = b"" if tree.fate.keeps_s else b"Connection: close\r\n"
+            return await end.write(b"HTTP/1.1 200 OK\r\n%bContent-Length: %d\r\n\r\n%b" % (closes, len(said), said))
         chunked = answer.kind != "to end"
         framing = b"Transfer-Encoding: chunked" if chunked else b"Connection: close"
         if not await end.write(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n%b\r\n\r\n" % framing):

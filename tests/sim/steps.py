@@ -56,6 +56,7 @@ class Steps(trio.abc.Instrument):
         self.counts: Counter[str] = Counter()
         self._world: World | None = None
         self._all = 0
+        self._connections: dict[trio.lowlevel.Task, trio.lowlevel.Task | None] = {}
 
     def begin(self, world: "World") -> None:
         self._world = world
@@ -66,7 +67,9 @@ class Steps(trio.abc.Instrument):
     def after_task_step(self, task: trio.lowlevel.Task) -> None:
         if self._world is None or not task.name.startswith(("llamaswap", "client ", "model ", "<")):
             return
-        connection = _connection(task)
+        if task not in self._connections:
+            self._connections[task] = _connection(task)
+        connection = self._connections[task]
         self.counts["client" if connection is not None else "other"] += 1
         self._all += 1
         kind = self.fault.kind

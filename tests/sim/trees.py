@@ -28,6 +28,7 @@ class Process:
     alive: bool = True
     asked: bool = False
     killed: bool = False
+    ended_at: float = NEVER
     how: tuple[str, str] = ("code", "0")
 
 
@@ -44,6 +45,7 @@ class Tree:
     spawned_at: float
     #: Its place in the transcript, which tells what came first within one instant.
     line: int
+    argv: tuple[str, ...]
     #: When somebody first asked it to end, and the earliest time at which force was to follow.
     stop_at: float | None = None
     kill_at: float = NEVER
@@ -85,17 +87,17 @@ class Machine:
     def alive(self) -> list[Tree]:
         return [tree for tree in self.trees if tree.alive]
 
-    def spawn(self, mark: str) -> Tree | None:
+    def spawn(self, mark: str, argv: list[str]) -> Tree | None:
         """A new life of the model that *mark* names; None: the command cannot be run."""
         model = mark.partition(":")[2]
         nth = 1 + sum(tree.model == model for tree in self.trees)
         fate = self._fate(model, nth)
         leader = Process(self.next_pid(), fate.term_s, fate.unkillable_s)
-        tree = Tree(model, nth, mark, fate, leader, [leader], trio.current_time(), len(self.kernel.told))
+        tree = Tree(model, nth, mark, fate, leader, [leader], trio.current_time(), len(self.kernel.told), tuple(argv))
         if fate.straggler_s is not None and fate.runs:
             tree.processes.append(Process(self.next_pid(), fate.straggler_s, 0.0))
         if not fate.runs:
-            leader.alive = False
+            leader.alive, leader.ended_at = False, trio.current_time()
             tree.ended_at = trio.current_time()
         self.kernel.tell(f"spawn {tree} pid={leader.pid} fate={fate}")
         self.spawning(tree)
@@ -110,7 +112,7 @@ class Machine:
         """*process* is no more."""
         if not process.alive:
             return
-        process.alive, process.how = False, how
+        process.alive, process.how, process.ended_at = False, how, trio.current_time()
         if not tree.alive:
             tree.ended_at = trio.current_time()
         self.kernel.tell(f"end of {process.pid} of {tree} {how}, {len(tree.alive)} left")
@@ -201,7 +203,7 @@ class Guard:
         self._started = True
         self._leftover_grace = float(fields[0])
         mark = next(field for field in fields if field.startswith(f"{LIFE}=")).partition("=")[2]
-        self.tree = self.machine.spawn(mark)
+        self.tree = self.machine.spawn(mark, fields[3 : 3 + int(fields[2])])
         if self.tree is None:
             self._leader_told = True
             self._report("failed", "13", "Permission denied")

@@ -12,6 +12,8 @@ from tests.sim.trees import Tree
 
 #: What may keep a stop waiting beyond its grace: an unwilling kernel, until that is told, or a guard to be replaced.
 STUCK_S, DEAF_S = 6.0, 9.0
+#: How soon a model must see that nobody wants its answer any more.
+LEFT_S = 1.0
 
 
 def judge_all(judge: Judge) -> None:
@@ -40,8 +42,17 @@ def _one_outcome(judge: Judge, call: Call) -> None:
         judge.blame(f"one outcome: {call} got another answer than its model gave")
     if call.ending == "whole" and (delivery is None or delivery.finished_at is None):
         judge.blame(f"cut means cut: {call} looks whole")
+    over_at = delivery.over_at if delivery is not None else None
+    if over_at is not None and call.ended_at > over_at + LEFT_S + call.asked.stalls_s and call.ending != "whole":
+        judge.blame(f"{call} was left waiting for {call.ended_at - over_at:.1f} s after the end of its answer")
     if call.ending == "cut" and not _may_be_cut(judge, call, delivery):
         judge.blame(f"{call} was cut for no reason")
+    if (
+        delivery is not None
+        and (delivery.over_at or NEVER) > call.ended_at + LEFT_S
+        and call.ended_at < judge.shutdown_at
+    ):
+        judge.blame(f"leaving counts: {call} has ended, and its model was not told")
     if call.ending == "error" and not _is_explained(judge, call):
         judge.blame(f"{call} was told {call.status} for no reason: {call.said}")
 
@@ -61,6 +72,8 @@ def _is_explained(judge: Judge, call: Call) -> bool:
     at, model = call.ended_at, call.asked.model
     configs = judge.in_force(call.at - SLACK_S, at)
     mine = [tree for tree in judge.machine.trees if tree.model == model]
+    died = [tree for tree in mine if call.at - SLACK_S <= tree.leader.ended_at <= at + SLACK_S]
+    early = [tree for tree in mine if tree.spawned_at <= at <= tree.spawned_at + tree.fate.listens_s + SLACK_S]
     true = False
     if call.status == 404:
         true = any(model not in config.models for config in configs)
@@ -71,7 +84,7 @@ def _is_explained(judge: Judge, call: Call) -> bool:
     elif "unloaded" in call.said:
         true = any(each.names(model) for each in judge.orders(("unload", "unload all"), at - SLACK_S, at))
     elif call.said.startswith("upstream proxy error"):
-        true = call.asked.answer.kind in ("hang up", "reset", "break") or any(map(_died, mine))
+        true = call.asked.answer.kind in ("hang up", "reset", "break") or bool(died or early)
     elif call.said.startswith("unspecific error"):
         true = any(map(_failed, mine)) or any(tree.stuck_at is not None for tree in judge.machine.trees)
     return true or judge.meddled(call.at, at)
@@ -87,10 +100,6 @@ def _is_full(judge: Judge, call: Call, config: Config) -> bool:
     ]
     loads = [each for each in judge.orders(("load",), at - SLACK_S, at) if each.order.model == call.asked.model]
     return model is not None and 0 < model.concurrency_limit <= len(others) + len(loads)
-
-
-def _died(tree: Tree) -> bool:
-    return not tree.leader.alive
 
 
 def _failed(tree: Tree) -> bool:
