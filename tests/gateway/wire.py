@@ -204,11 +204,11 @@ class WatchedDispatcher(Dispatcher):
     arrived = 0
     changed: trio.Event
 
-    def arrive(self, model: ModelId) -> Lease:
+    def arrive(self, model: ModelId, deadline: float | None = None, earliest: float | None = None) -> Lease:
         self.outstanding += 1
         self.arrived += 1
         self._wake()
-        return super().arrive(model)
+        return super().arrive(model, deadline, earliest)
 
     def leave(self, lease: Lease) -> None:
         super().leave(lease)

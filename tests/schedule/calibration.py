@@ -11,7 +11,8 @@ from llamaswap.schedule.commands import Grant
 from llamaswap.schedule.events import Arrived, Event, ModelRules, Ticket
 from llamaswap.schedule.eviction import eviction_for
 from llamaswap.schedule.fifo import FifoScheduler
-from llamaswap.schedule.forecast import Range, forecast, run, situation
+from llamaswap.schedule.forecast import forecast, run, situation
+from llamaswap.schedule.forecast_samples import Range
 from llamaswap.schedule.forecast_stopwatch import Stopwatch
 from llamaswap.schedule.scheduler import Scheduler
 from llamaswap.schedule.serial import SerialScheduler

@@ -16,12 +16,11 @@ from llamaswap.schedule.forecast import (
     MOST_WAITING,
     NEWCOMER,
     Forecast,
-    Range,
     forecast,
     run,
     situation,
 )
-from llamaswap.schedule.forecast_samples import FEW, Samples
+from llamaswap.schedule.forecast_samples import FEW, Range, Samples
 from llamaswap.schedule.forecast_stopwatch import MOST_MODELS, Measured, Stopwatch
 from llamaswap.schedule.scheduler import Scheduler
 from llamaswap.schedule.serial import SerialScheduler
