@@ -19,6 +19,8 @@ log = logging.getLogger(__name__)
 VERSION = 1
 #: A file of ours is never longer: 256 models with names of a sensible length.
 MOST_BYTES = 4 << 20
+#: In one directory, one for each configuration.
+MOST_FILES = 32
 #: Seconds between two writings, if anything has changed; and for the last one, at the end.
 EVERY_S, LAST_S = 60.0, 2.0
 
@@ -65,6 +67,14 @@ class Timings:
             new.replace(self._path)
         finally:
             new.unlink(missing_ok=True)
+        self._forget_old()
+
+    def _forget_old(self) -> None:
+        """Configurations come and go; the files of those used last stay."""
+        with suppress(FileNotFoundError):  # another daemon tidies up, too
+            files = sorted(self._path.parent.glob("timings-*.json"), key=lambda path: path.stat().st_mtime)
+            for old in files[:-MOST_FILES]:
+                old.unlink(missing_ok=True)
 
     def _read(self) -> Measured:
         with suppress(FileNotFoundError, NotADirectoryError):

@@ -40,6 +40,18 @@ async def test_what_has_not_changed_is_not_written(tmp_path: Path) -> None:
     assert not path.exists()
 
 
+async def test_files_do_not_pile_up(tmp_path: Path) -> None:
+    for number in range(timings.MOST_FILES + 8):
+        path = tmp_path / f"timings-{number}.json"
+        await saved(path)
+        os.utime(path, (number, number))
+    await saved(tmp_path / "timings-new.json")
+    left = set(os.listdir(tmp_path))  # noqa: PTH208 - the other way counts as blocking, this one does not
+    assert len(left) == timings.MOST_FILES
+    assert "timings-new.json" in left
+    assert "timings-8.json" not in left
+
+
 @pytest.mark.parametrize(
     "text",
     [
