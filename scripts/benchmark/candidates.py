@@ -120,7 +120,9 @@ class Launcher:
         one_at_a_time: bool = False,
     ) -> Iterator[Candidate]:
         log = self.log(name)
-        with running(argv, log, {**(env or {}), "PYTHONPATH": str(ROOT), "LLAMASWAP_STATE_DIR": str(log.parent)}) as process:
+        with running(
+            argv, log, {**(env or {}), "PYTHONPATH": str(ROOT), "LLAMASWAP_STATE_DIR": str(log.parent)}
+        ) as process:
             wait_healthy(process, port, log)
             yield Candidate(name, port, stub_port, process.pid, self.tools.stub, one_at_a_time)
 
