@@ -16,6 +16,7 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Protocol, assert_never
 from urllib.parse import urlsplit
 
@@ -446,6 +447,11 @@ class Dispatcher:
         """How many requests wait for each model."""
         return Counter(waiting.model for waiting in self._scheduler.waiting())
 
+    @property
+    def queued(self) -> int:
+        """How many requests wait, for whatever model."""
+        return self._scheduler.queued
+
     def state(self, model: ModelId) -> str:
         """`stopped`, `starting`, `ready` or `stopping`: for display, never to decide upon."""
         return next((r.state for r in self._scheduler.residents() if r.model == model), "stopped")
@@ -456,12 +462,12 @@ class Dispatcher:
         run = self._runs.get(next(ready, Life(0)))
         return run.upstream if run else None
 
-    def waiting(self) -> list[WaitingRequest]:
-        """Every request without a decision, in the order in which they will run."""
+    def waiting(self, most: int | None = None) -> list[WaitingRequest]:
+        """The requests without a decision (the first *most* of them), in the order in which they will run."""
         now = trio.current_time()
         return [
             WaitingRequest(ticket, model, place, now - arrived_at)
-            for place, (ticket, model, arrived_at) in enumerate(self._scheduler.waiting(), start=1)
+            for place, (ticket, model, arrived_at) in enumerate(islice(self._scheduler.waiting(), most), start=1)
         ]
 
 

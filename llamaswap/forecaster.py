@@ -101,10 +101,10 @@ class Forecaster:
         typical = Likely(self.stopwatch.measured.known())
         return what_if(machine, model, trio.current_time(), self.stopwatch.under_way(), typical)
 
-    def reasons(self) -> dict[Ticket, Explanation]:
-        """Why each waiting request waits."""
+    def reasons(self, most: int | None = None) -> dict[Ticket, Explanation]:
+        """Why each waiting request (of the first *most*) waits."""
         machine, _ = self._dispatcher.scheduling
-        reasons = why_all_wait(machine, trio.current_time(), self.stopwatch.under_way())
+        reasons = why_all_wait(machine, trio.current_time(), self.stopwatch.under_way(), most)
         return {waiting.ticket: why for waiting, why in reasons}
 
     def serving(self) -> dict[ModelId, list[Serving]]:

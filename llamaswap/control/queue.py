@@ -11,18 +11,23 @@ from llamaswap.schedule.forecast import Forecast
 from llamaswap.schedule.forecast_samples import Range
 
 
+#: Nobody reads more rows, and telling of a hundred thousand would keep the loop for a third of a second.
+MOST_WAITING = 1000
+
+
 async def queue_view(context: ControlContext) -> dict[str, Any]:
     """What the reference's ``/running`` does not tell: processes, their load, who waits for what, and for how long."""
     expected = await context.forecaster.fresh()
     running, serving = context.dispatcher.running(), context.forecaster.serving()
-    reasons = context.forecaster.reasons()
+    reasons = context.forecaster.reasons(MOST_WAITING)
     loading = {each.model for each in running if each.state == "starting"}
     return {
         "running": [_running(context, each, serving.get(each.model, [])) for each in running],
         "waiting": [
             _waiting(context.forecaster, expected, each, loading) | {"why": reasons[each.ticket].as_json()}
-            for each in context.dispatcher.waiting()
+            for each in context.dispatcher.waiting(MOST_WAITING)
         ],
+        "waiting_total": context.dispatcher.queued,
     }
 
 

@@ -136,6 +136,11 @@ class Scheduler(ABC):
     def positions(self) -> Iterator[tuple[Ticket, int]]:
         """Each queued request's place: 0 waits for its model only, 1 is next. To be read before the next event."""
 
+    @property
+    def queued(self) -> int:
+        """How many requests wait."""
+        return len(self._requests.queue)
+
     def waiting(self) -> Iterator[Waiting]:
         """The queued requests in order, for display; to be read before the next event."""
         return iter(self._requests.queue.values())

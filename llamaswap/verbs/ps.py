@@ -22,6 +22,9 @@ def run_ps(client: Client, arguments: argparse.Namespace) -> None:
         console.print(_models(state["running"]))
     if state["waiting"]:
         console.print(_queue(state["waiting"]))
+        more = state["waiting_total"] - len(state["waiting"])
+        if more > 0:
+            console.print(f"and {more} more", markup=False)
 
 
 def _models(running: list[dict[str, Any]]) -> Any:

@@ -42,6 +42,7 @@ async def test_the_queue_tells_who_waits_for_what(tmp_path: Path) -> None:
         assert running == {"model": "a", "state": "ready", "pid": 4711, "requests": 1, "ttl_s": 300, "idle_s": None}
         assert [(w["ticket"], w["model"], w["position"]) for w in queue["waiting"]] == [(2, "org/b", 1), (3, "a", 2)]
         assert all(0 <= w["waited_s"] < 30 for w in queue["waiting"])
+        assert queue["waiting_total"] == 2
         assert not any("starts_in_s" in w for w in queue["waiting"])
 
 
