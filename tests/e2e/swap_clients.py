@@ -19,6 +19,7 @@ from tests.e2e.wire import CutError, Wire
 CLIENTS = 8
 STORM = 20
 EXIT_S = 35.0
+ROUND_S = 300.0  # enough for the long rounds on a machine that has something else to do
 #: A client is answered or leaves; its model is unloaded while it waits or is served; after SIGTERM it is refused.
 EXPECTED = {"whole", "left", "cut", "unloaded", "error 502"}
 AT_THE_END = EXPECTED | {"error 503", "refused"}
@@ -47,7 +48,7 @@ class Round:
         for thread in threads:
             thread.start()
         try:
-            until(lambda: self._over.is_set() or self.starts() >= self.swaps, f"{self.swaps} swaps", 120)
+            until(lambda: self._over.is_set() or self.starts() >= self.swaps, f"{self.swaps} swaps", ROUND_S)
             if dice.random() < 0.5:
                 self.end()
         finally:

@@ -17,7 +17,7 @@ NAMES = "abcdef"
 FLAGS = {
     "a": (),
     "b": ("--load", "0.03", "--stop-delay", "0.05"),
-    "c": ("--load", "0.05", "--token-delay", "0.005"),
+    "c": ("--load", "0.05", "--token-delay", "0.02"),
     "d": ("--wrap", "--stop-delay", "0.02"),
     "e": ("--ignore-term",),
     "f": ("--setsid", "--double-fork", "--clean-env"),

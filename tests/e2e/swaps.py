@@ -51,6 +51,7 @@ def one_round(world: World, seed: str, room: Path, swaps: int, program: Sequence
         program: What to run instead of the daemon proper.
     """
     running = Daemon(room, world.config(room), program=program or ("-m", "llamaswap"))
+    running.ledger.touch()
     clients = Round(running, seed, swaps)
     try:
         with running:
