@@ -10,7 +10,6 @@ from llamaswap.forecaster import Forecaster, Serving
 from llamaswap.schedule.forecast import Forecast
 from llamaswap.schedule.forecast_samples import Range
 
-
 #: Nobody reads more rows, and telling of a hundred thousand would keep the loop for a third of a second.
 MOST_WAITING = 1000
 
