@@ -1,5 +1,6 @@
 """A model that fails at each start is given a rest, so that its requests fail at once and others keep their turn."""
 
+from collections.abc import KeysView
 from dataclasses import dataclass
 
 from llamaswap.config.schema import ModelId
@@ -45,6 +46,10 @@ class BackOff:
         else:
             rest = FIRST_REST_S if len(recent) >= FAILURES else 0.0
         self._records[model] = _Record(recent[-FAILURES:], rest, now + rest, error)
+
+    def models(self) -> KeysView[ModelId]:
+        """Every model that may be resting."""
+        return self._records.keys()
 
     def forget(self, model: ModelId) -> None:
         """*model* started, was unloaded, or is configured anew: its failures do not count any more."""

@@ -36,13 +36,14 @@ Invariants beyond those of `scheduler`:
 """
 
 from bisect import bisect, insort
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Set
 
 from llamaswap.config.names import ModelId
 from llamaswap.config.routing import BatchSettings
 from llamaswap.schedule.commands import Command, Grant, Refusal, Reject
 from llamaswap.schedule.events import ModelRules, Ticket
 from llamaswap.schedule.eviction import Eviction
+from llamaswap.schedule.needs import undecided
 from llamaswap.schedule.requests import Waiting
 from llamaswap.schedule.residents import Resident, State
 from llamaswap.schedule.scheduler import Scheduler
@@ -92,13 +93,13 @@ class BatchScheduler(SharingScheduler):
         first = self._requests.first(resident.model)
         return [] if first is None else [first.ticket]
 
-    def _turns(self, now: float) -> list[Waiting]:
-        """Those who count, in arrival order: the first request for each model, or the oldest alone."""
+    def _turns(self, now: float, models: Set[ModelId]) -> list[Waiting]:
+        """Those who count, in arrival order: the first request for each of *models*, or the oldest alone."""
         if not self._requests.queue:
             self._passed_by.clear()
             return []
         oldest = self._requests.head()
-        return self._requests.firsts() if self._may_be_passed(oldest, now) else [oldest]
+        return self._requests.firsts(models) if self._may_be_passed(oldest, now) else [oldest]
 
     def _may_be_passed(self, oldest: Waiting, now: float) -> bool:
         del self._passed_by[: bisect(self._passed_by, oldest.ticket)]
@@ -114,8 +115,14 @@ class BatchScheduler(SharingScheduler):
         return orders
 
     def _next_order(self, now: float) -> Grant | Reject | None:
-        decisions = (self._decide(first, now) for first in self._turns(now))
+        decisions = (self._decide(first, now) for first in self._turns(now, self._decidable()))
         return next((decision for decision in decisions if decision is not None), None)
+
+    def _decidable(self) -> Set[ModelId]:
+        """All whose first request may be granted or turned away: they have a life, or rest, or something is stuck."""
+        if any(life.state == "stuck" for life in self._residents):
+            return self._requests.lines.keys()
+        return {*self._residents.models(), *self._backoff.models()}
 
     def _decide(self, first: Waiting, now: float) -> Grant | Reject | None:
         """Grant or reject *first*, or None: it has to wait."""
@@ -147,11 +154,49 @@ class BatchScheduler(SharingScheduler):
 
     def _acting(self, now: float) -> list[Claim]:
         claims: dict[Claim, bool] = {}  # whether they act
-        for first in sorted(self._turns(now), key=lambda first: not self._is_loading(first.model)):
+        for first in self._claimants(now):
             claim = self._claim(first.model, self._besides(claims))
-            hindering = any(self._hinders(claim, earlier, claims) for earlier in claims)
-            claims[claim] = not hindering and not self._serves_still(claim)
+            if self._serves_still(claim):
+                claims[claim] = False
+            else:
+                claims[claim] = not any(self._hinders(claim, earlier, claims) for earlier in claims)
         return [claim for claim, acts in claims.items() if acts]
+
+    def _claimants(self, now: float) -> list[Waiting]:
+        """Those who claim, in that order, up to the last for whom something could be done."""
+        able = self._able()
+        if not able:
+            return []
+        turns = sorted(
+            self._turns(now, self._requests.lines.keys()), key=lambda first: not self._is_loading(first.model)
+        )
+        return turns[: self._last(turns, able)] if self._eviction.pairwise else turns
+
+    def _able(self) -> Set[ModelId]:
+        """The models that wait, save those of which a look at them alone tells that nothing can be done for them."""
+        lines, serving = self._requests.lines, self._requests.serving
+        if not lines or not self._eviction.pairwise:
+            return lines.keys()
+        needs = self._needs(lines.keys(), self._there(self._besides(())))
+        content = {model for victims, models in needs if not victims for model in models if self._stays(model)}
+        return lines.keys() & undecided(needs, serving.keys()) - content
+
+    def _stays(self, model: ModelId) -> bool:
+        own = self._residents.of(model)
+        return own is not None and own.stays
+
+    def _last(self, turns: list[Waiting], able: Set[ModelId]) -> int:
+        """How many claim: behind them come only models which are not *able*, or which one before them excludes."""
+        last, acting = 0, list[ModelId]()
+        for place, first in enumerate(turns, 1):
+            if first.model in able and not any(self._exclude(first.model, earlier) for earlier in acting):
+                acting.append(first.model)
+                last = place
+        return last
+
+    def _exclude(self, one: ModelId, other: ModelId) -> bool:
+        ask = self._eviction.victims
+        return bool(ask(one, (other,)) or ask(other, (one,)))
 
     def _is_loading(self, model: ModelId) -> bool:
         own = self._residents.of(model)

@@ -46,7 +46,12 @@ class Eviction(Protocol):
     *running* are the models whose processes are alive or about to be, sorted, each once; the target may be among them.
     A policy never names the target as a victim. It is asked about models that are configured no more, too: such a
     model can stay beside nobody.
+
+    Attributes:
+        pairwise: Whom a target evicts it evicts whoever else is there, and no others: each pair is decided by itself.
     """
+
+    pairwise: bool
 
     def victims(self, target: ModelId, running: Sequence[ModelId]) -> tuple[ModelId, ...]:
         """Who must go before *target* is loaded, in the order of *running*."""
@@ -60,6 +65,8 @@ class Eviction(Protocol):
 
 class OneAtATime:
     """Every other model must go, whatever groups or matrix say."""
+
+    pairwise = True
 
     def victims(self, target: ModelId, running: Sequence[ModelId]) -> tuple[ModelId, ...]:
         """All but the target."""
@@ -81,6 +88,8 @@ class GroupEviction:
     The rule is not symmetric: a model of a group that is not exclusive leaves exclusive ones running, and is evicted
     when one of them is loaded or asked for next.
     """
+
+    pairwise = True
 
     def __init__(self, groups: Sequence[GroupConfig]) -> None:
         self._group = {model: group for group in groups for model in group.members}
@@ -127,6 +136,8 @@ class GroupEviction:
 
 class MatrixEviction:
     """The models beside which no combination of the matrix has room for the target, chosen as the cheapest to lose."""
+
+    pairwise = False
 
     def __init__(self, matrix: Matrix) -> None:
         self._matrix = matrix

@@ -123,9 +123,12 @@ class FifoScheduler(SharingScheduler):
         overdue: Claim | None = None
         turns = deque(self._turns(now, self._open()))
         while turns:
-            overdue = overdue or self._overdue(turns[0], now)
             first, swaps = turns.popleft(), len(self._swaps)
-            orders += self._decide(self._claim(first.model, self._swaps), overdue)
+            overdue = overdue or self._overdue(first, now)
+            claim = self._claim(first.model, self._swaps)
+            orders += self._decide(claim, overdue)
+            if overdue is None and self._is_overdue(first, now) and self._is_kept_waiting(first.model):
+                overdue = claim
             if len(self._swaps) > swaps:  # what others need may have changed
                 turns = deque(self._after(first, now))
         return orders
@@ -147,7 +150,7 @@ class FifoScheduler(SharingScheduler):
         return [first for first in self._turns(now, self._open()) if self._rank(first, now) > rank]
 
     def _overdue(self, coming: Waiting, now: float) -> Claim | None:
-        """The claim of the oldest request without a swap, if it has waited too long and had its turn in this pass."""
+        """The claim of the oldest request without a swap, if that has waited too long and comes before *coming*."""
         if not self._is_overdue(self._requests.head(), now):
             return None
         lines = self._requests.lines.items()

@@ -1,6 +1,7 @@
 """The books of requests for schedulers that decide by model: each model's requests form a line of their own."""
 
 from collections import OrderedDict
+from collections.abc import Set
 
 from llamaswap.config.names import ModelId
 from llamaswap.schedule.events import Life, Ticket
@@ -28,9 +29,11 @@ class Lines(Requests):
         line = self.lines.get(model)
         return None if line is None else next(iter(line.values()))
 
-    def firsts(self) -> list[Waiting]:
-        """The first of each line, in arrival order."""
-        return sorted(next(iter(line.values())) for line in self.lines.values())
+    def firsts(self, models: Set[ModelId] | None = None) -> list[Waiting]:
+        """The first of each line, or of those for *models* that wait, in arrival order."""
+        lines = self.lines
+        chosen = lines if models is None else lines.keys() & models
+        return sorted(next(iter(lines[model].values())) for model in chosen)
 
     def enqueue(self, ticket: Ticket, model: ModelId, now: float) -> None:
         """Admit *ticket* at the end of the queue, and of its model's line."""

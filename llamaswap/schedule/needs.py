@@ -39,11 +39,13 @@ class Needs:
         return self._alike.items()
 
 
-def undecided(needs: Iterable[tuple[Models, list[ModelId]]], held: Set[ModelId], stuck: Set[ModelId]) -> list[ModelId]:
+def undecided(
+    needs: Iterable[tuple[Models, list[ModelId]]], held: Set[ModelId], stuck: Set[ModelId] = frozenset()
+) -> set[ModelId]:
     """The models that need nothing of what is *held*, or something that is *stuck*."""
-    return [
+    return {
         model
         for victims, models in needs
         if held.isdisjoint(victims) or not stuck.isdisjoint(victims)
         for model in models
-    ]
+    }

@@ -248,8 +248,8 @@ SHARING_DEFECTS = (
         Defect(
             "makes room while a victim serves",
             "batch",
-            "not hindering and not self._serves_still(claim)",
-            "not hindering",
+            "if self._serves_still(claim):",
+            "if False:",
         ),
     ),
     (
@@ -257,8 +257,8 @@ SHARING_DEFECTS = (
         Defect(
             "lets a later claim hinder an earlier one",
             "batch",
-            "not hindering and not self._serves_still(claim)",
-            "not self._serves_still(claim)",
+            "not any(self._hinders(claim, earlier, claims) for earlier in claims)",
+            "True",
         ),
     ),
     (
@@ -302,8 +302,8 @@ SHARING_DEFECTS = (
         Defect(
             "serves the last model first",
             "batch",
-            "return self._requests.firsts() if",
-            "return self._requests.firsts()[::-1] if",
+            "return self._requests.firsts(models) if",
+            "return self._requests.firsts(models)[::-1] if",
         ),
     ),
 )

@@ -20,6 +20,7 @@ class Table:
 
     def __init__(self, rows: Mapping[str, str], *, fixed: bool = False) -> None:
         self.fixed = fixed
+        self.pairwise = not fixed
         self.rows = {ModelId(target): tuple(map(ModelId, victims)) for target, victims in rows.items()}
 
     def __repr__(self) -> str:

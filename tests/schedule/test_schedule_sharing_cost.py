@@ -58,3 +58,23 @@ def test_a_waiting_request_takes_little_memory(kind: str) -> None:
     finally:
         tracemalloc.stop()
     assert taken / len(events) < 1024  # bytes
+
+
+def models(kind: str, waiting: int) -> Story:
+    """One request is served by a, and one waits for each of so many others."""
+    make, settings = KINDS[kind]
+    names = [f"m{number}" for number in range(waiting)]
+    rules = dict.fromkeys([*names, "a"], ModelRules(ttl=60.0))
+    story = Story("a:ready", rules=rules, make=make, eviction=OneAtATime(), settings=settings)
+    story.all_arrive("a")
+    for ticket, name in enumerate(names, 5):
+        story.arrives(ticket, name)
+    return story
+
+
+@pytest.mark.parametrize("name", [name for name in EVENTS if name not in ("the served one leaves", "a crash")])
+@pytest.mark.parametrize("kind", KINDS)
+def test_an_event_costs_little_more_however_many_models_are_waited_for(kind: str, name: str) -> None:
+    """Except where the situation changes for all of them."""
+    few, many = models(kind, 3), models(kind, 200)
+    assert 0 < steps(lambda: EVENTS[name](many)) < 2 * steps(lambda: EVENTS[name](few))
