@@ -11,33 +11,45 @@ from typing import Any
 
 from benchmark.measure import Column, Sample, Table
 from benchmark.room import Room
+from llamaswap.config.routing import IMPLICIT_GROUP, GroupConfig, RoutingConfig, SchedulerConfig, SchedulerName
 from llamaswap.config.schema import ModelId
 from llamaswap.proxy import jsonbody
 from llamaswap.schedule.commands import Command, Grant, Reject, Start, Stop
 from llamaswap.schedule.events import Arrived, Event, Exited, Left, ModelRules, Started, Ticket
-from llamaswap.schedule.serial import SerialScheduler
+from llamaswap.schedule.rebuild import build
 
 RUN = 10  # consecutive requests for one model, then the next model: one swap in twenty-odd events
-MODELS = [ModelId("a"), ModelId("b"), ModelId("c")]
+SCHEDULERS: tuple[SchedulerName, ...] = ("serial", "fifo", "batch")
+SIZES = ((3, 10), (3, 1_000), (3, 100_000), (50, 1_000))  # models, and requests that wait
 
 
 def scheduler(room: Room) -> list[Table]:
-    """Events per second through `SerialScheduler.handle` while so many wait; whoever leaves is followed by another."""
+    """Events per second through each scheduler's `handle` while so many wait; whoever leaves is followed by another."""
     print("B11 scheduler ...", flush=True)
     events = 20_000 if room.extent.quick else 300_000
-    sizes = (10, 1_000, 100_000)
-    rows: dict[str, list[Sample]] = {f"{size:,} waiting": [] for size in sizes}
+    rows: dict[str, list[Sample]] = {_row(use, *size): [] for use in SCHEDULERS for size in SIZES}
     for _ in range(1 if room.extent.quick else room.extent.rounds):
-        for size in sizes:
-            rows[f"{size:,} waiting"].append({"rate": _events_per_second(size, events)})
+        for use in SCHEDULERS:
+            for models, waiting in SIZES:
+                rate = _events_per_second(use, models, waiting, events)
+                rows[_row(use, models, waiting)].append({"rate": rate})
     columns = [Column("rate", "events/s", 0)]
-    remark = f"three models in turns of {RUN} requests; the time of the driving loop is included"
-    return [Table("scheduler", "B11 scheduler events per second", columns, rows, "10 waiting", [remark])]
+    remark = f"models in turns of {RUN} requests, one in memory at a time; the time of the driving loop is included"
+    first = _row("serial", *SIZES[0])
+    return [Table("scheduler", "B11 scheduler events per second", columns, rows, first, [remark])]
 
 
-def _events_per_second(waiting: int, events: int) -> float:
-    machine = SerialScheduler({model: ModelRules() for model in MODELS})
-    wanted = cycle(model for model in MODELS for _ in range(RUN))
+def _row(use: SchedulerName, models: int, waiting: int) -> str:
+    return f"{use}, {models} models, {waiting:,} waiting"
+
+
+def _events_per_second(use: SchedulerName, models: int, waiting: int, events: int) -> float:
+    names = [ModelId(f"model{number}") for number in range(models)]
+    groups = (GroupConfig(IMPLICIT_GROUP, members=tuple(names)),)
+    machine = build(
+        RoutingConfig(groups=groups, scheduler=SchedulerConfig(use=use)), dict.fromkeys(names, ModelRules())
+    )
+    wanted = cycle(model for model in names for _ in range(RUN))
     arrivals = (Arrived(Ticket(number), model) for number, model in enumerate(wanted, 1))
     inbox: deque[Event] = deque()
     for arrival in islice(arrivals, waiting):
