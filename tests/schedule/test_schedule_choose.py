@@ -1,5 +1,6 @@
 """The configuration's word decides which scheduler there is, with which settings."""
 
+from llamaswap.config.load import load_text
 from llamaswap.config.routing import (
     BatchSettings,
     FifoSettings,
@@ -11,7 +12,7 @@ from llamaswap.config.routing import (
 from llamaswap.config.schema import Config, ModelConfig, ModelId
 from llamaswap.schedule.batch import BatchScheduler
 from llamaswap.schedule.choose import rules_for, scheduler_for
-from llamaswap.schedule.commands import Grant, Start, Stop
+from llamaswap.schedule.commands import Grant, Reject, Start, Stop
 from llamaswap.schedule.events import Arrived, Left, Life, ModelRules, Started, Ticket
 from llamaswap.schedule.fifo import FifoScheduler
 from llamaswap.schedule.serial import SerialScheduler
@@ -59,3 +60,15 @@ def test_the_scheduler_gets_its_settings() -> None:
 def test_a_model_brings_its_rules() -> None:
     spec = ModelConfig(A, ttl=7.0, unload_timeout=3.0, concurrency_limit=2, parallel=4)
     assert rules_for(spec) == ModelRules(ttl=7.0, grace=3.0, limit=2, parallel=4)
+
+
+def test_comfyui_has_room_for_a_whole_page_under_fifo() -> None:
+    """It opens dozens of requests at once; the 51st outstanding one is refused, as in the reference."""
+    comfyui = ModelId("comfyui_auto")
+    text = "routing: {scheduler: {use: fifo}}\nmodels: {comfyui_auto: {cmd: x, proxy: 'http://127.0.0.1:1'}}\n"
+    machine = scheduler_for(load_text(text, "c.yaml", {}).config)
+    assert machine.handle(Arrived(Ticket(1), comfyui), 0.0) == [Start(comfyui, Life(1))]
+    assert [machine.handle(Arrived(Ticket(ticket), comfyui), 0.0) for ticket in range(2, 51)] == [[]] * 49
+    assert [type(order) for order in machine.handle(Arrived(Ticket(51), comfyui), 0.0)] == [Reject]
+    granted = machine.handle(Started(comfyui, Life(1)), 0.0)
+    assert granted == [Grant(Ticket(ticket), comfyui, Life(1)) for ticket in range(1, 51)]
