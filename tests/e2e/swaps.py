@@ -1,6 +1,6 @@
 """Swaps of real processes under each scheduler and router, with unloads in storms; judged from outside.
 
-    scripts/rigs/swaps [--swaps N] [--seed S] [--only ROUND] [--short]
+    scripts/rigs/swaps [--swaps N] [--seed S] [--first ROUND] [--only ROUND] [--short]
 
 Rounds of a daemon each, which take turns through `swap_worlds`. Eight clients, some of which leave; an operator unloads
 and loads; at the end SIGTERM, in some rounds in the midst of it. Never are models alive together that must not be; each
@@ -90,11 +90,12 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="scripts/rigs/swaps", description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--swaps", type=int, default=10_000, help="in all, in rounds of 100")
     parser.add_argument("--seed", type=int, default=random.randrange(1 << 30), help="the same clients again")
+    parser.add_argument("--first", type=int, default=0, metavar="ROUND", help="go on with that round of the seed")
     parser.add_argument("--only", type=int, metavar="ROUND", help="that round alone")
     parser.add_argument("--short", action="store_true", help="a round of 30 swaps in each world, less than a minute")
     options = parser.parse_args()
     each = SHORT_ROUND if options.short else LONG_ROUND
-    rounds = range(len(WORLDS)) if options.short else range(-(-options.swaps // each))
+    rounds = range(len(WORLDS)) if options.short else range(options.first, -(-options.swaps // each))
     chosen = rounds if options.only is None else [options.only]
     print(f"{len(chosen)} rounds of {each} swaps, seed {options.seed}", flush=True)
     directory = Path(tempfile.mkdtemp(prefix="swaps-"))
