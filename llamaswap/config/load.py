@@ -6,7 +6,7 @@ The steps, each in a module of its own: choose and read the files (`sources`), s
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from llamaswap.config.assemble.root import build
@@ -60,7 +60,8 @@ def load(
         ConfigError: with every problem found, in `problems`.
     """
     problems = Problems(strict=strict)
-    return _load([read(path, problems) for path in files], environ, problems, in_use)
+    loaded = _load([read(path, problems) for path in files], environ, problems, in_use)
+    return _look_for_models(loaded, problems)
 
 
 def examine(
@@ -77,13 +78,14 @@ def examine(
     except ConfigError as error:
         errors = (problem for problem in error.problems if isinstance(problem, Problem))
         return Examined((*errors, *problems.warnings()), None)
+    loaded = _look_for_models(loaded, problems)
     return Examined(loaded.warnings, loaded)
 
 
 def load_text(
     text: str, name: str, environ: Mapping[str, str], *, strict: bool = False, in_use: PortsInUse = _NO_PORTS
 ) -> Loaded:
-    """Load one *text*, which messages call *name*. Otherwise as `load`."""
+    """Load one *text*, which messages call *name* and which need not be about models. Otherwise as `load`."""
     problems = Problems(strict=strict)
     return _load([decoded(name, text.encode(errors="surrogatepass"), problems)], environ, problems, in_use)
 
@@ -112,6 +114,16 @@ def _load(texts: Iterable[Source | None], environ: Mapping[str, str], problems: 
     config = build(document, problems)
     problems.raise_errors()
     return Loaded(config, problems.warnings(), Written(document.root))
+
+
+def _look_for_models(loaded: Loaded, problems: Problems) -> Loaded:
+    """With a warning if files, which are a whole configuration, say nothing about models."""
+    root = loaded.written.root
+    if loaded.config.models or loaded.config.peers or root is None or not is_null(root.get("models")):
+        return loaded
+    remedy = "add them below models:, or write models: {} if there are to be none"
+    problems.warn("no-models", (), root.mark, "no models are configured", remedy=remedy)
+    return replace(loaded, warnings=problems.warnings())
 
 
 def _tree(source: Source, environ: Mapping[str, str], problems: Problems) -> Map:

@@ -55,6 +55,7 @@ _WARNINGS = {
     "canonical": "A number without quotes where a text is due loses its spelling, such as 1.10.",
     "null-item": "An empty item of a list is left out.",
     "null-entry": "A model, group or peer without anything in it.",
+    "no-models": "Neither models nor peers are configured.",
     "no-json": "A number that JSON does not have, such as .inf, becomes null.",
     # Keys and values
     "no-effect": "A key that this version knows, but does not act on yet.",

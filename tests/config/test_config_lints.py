@@ -114,6 +114,8 @@ EXAMPLES = [
     Example("canonical", model("cmd: s, name: 1.10, " + at(1)), model('cmd: s, name: "1.10", ' + at(1))),
     Example("null-item", model("cmd: s, aliases: [~], " + at(1)), model("cmd: s, aliases: [x], " + at(1))),
     Example("null-entry", "models: {a: ~}", A),
+    Example("no-models", "# nothing yet", "models: {}"),
+    Example("no-models", "models:\nlogLevel: info", A),
     Example("no-json", model("cmd: s, metadata: {x: .inf}, " + at(1)), model("cmd: s, metadata: {x: 1}, " + at(1))),
     # Keys and values
     Example("no-effect", "ui: {}", "logLevel: info"),

@@ -12,6 +12,7 @@ from llamaswap.config.load import Loaded, PortsInUse, load_text
 from llamaswap.config.plan import Alive
 from llamaswap.config.schema import Config, ModelId
 from llamaswap.config.sticky import fits, load_again
+from llamaswap.errors import ConfigError
 
 
 def text(names: str, start_port: int = 5800) -> str:
@@ -48,6 +49,14 @@ def test_ports_are_sticky(names: str, start_port: int, alive: str, expected: dic
     new = load_again(loader(text(names, start_port)), BCD, living(BCD, alive)).config
     assert ports(new) == expected
     assert fits(new, living(BCD, alive))
+
+
+@pytest.mark.parametrize("content", ["", "# nothing\n", "---\n", "{}"])
+def test_files_that_have_become_empty_remove_nobody(content: str) -> None:
+    with pytest.raises(ConfigError, match=r"has become empty; nothing was changed; .* write models: \{\}"):
+        load_again(loader(content), BCD, [])
+    assert load_again(loader("models: {}"), BCD, []).config.models == {}
+    assert load_again(loader(content), Config(), []).config.models == {}
 
 
 def test_a_model_that_comes_back_while_its_process_drains_gets_its_port_back() -> None:
