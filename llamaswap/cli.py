@@ -1,10 +1,12 @@
 """The command line: the reference's flags (one dash or two), our verbs, exit codes, and the only `trio.run`."""
 
+import errno
 import os
 import ssl
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TextIO
 
 from llamaswap import __version__
 from llamaswap.errors import ConfigError
@@ -28,11 +30,27 @@ Usage: llamaswap [serve] -config FILE [flags]      run the daemon
   -version              print the version
 """
 
+#: Why output is refused: a full disk, a broken one, a quota, a limit, nobody who reads.
+_WRITING = {errno.ENOSPC, errno.EIO, errno.EDQUOT, errno.EFBIG, errno.EPIPE}
+
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run a verb, or the daemon until it ends. Returns the exit code: 0, 1 (failed) or 2 (usage)."""
+    """Run a verb, or the daemon until it ends. Returns the exit code: 0, 1 (failed), 2 (usage) or 130 (interrupted)."""
     _own_standard_descriptors()
-    words = list(sys.argv[1:] if argv is None else argv)
+    try:
+        code = _run(list(sys.argv[1:] if argv is None else argv))
+        sys.stdout.flush()
+    except KeyboardInterrupt:  # perhaps while something was imported, when nobody else is there to catch it
+        return 130
+    except OSError as error:
+        if error.errno not in _WRITING or not _is_lost(sys.stdout):
+            raise
+        sys.stderr.write(f"llamaswap: the output cannot be written: {error.strerror}\n")
+        return 1
+    return code
+
+
+def _run(words: list[str]) -> int:
     if words and words[0] in VERBS:
         from llamaswap import verbs  # noqa: PLC0415 - the daemon starts without it
 
@@ -47,8 +65,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     except ConfigError as error:
         sys.stderr.write(f"llamaswap: {error}\n")
         return 1
-    except KeyboardInterrupt:
-        return 130
 
 
 def _own_standard_descriptors() -> None:
@@ -56,6 +72,20 @@ def _own_standard_descriptors() -> None:
     while (lowest := os.open(os.devnull, os.O_RDWR)) <= 2:
         os.set_inheritable(lowest, True)
     os.close(lowest)
+    # Python has no streams for what came closed.
+    sys.stdout = sys.stdout or open(1, "w", closefd=False)  # noqa: SIM115 - open to the end; a descriptor
+    sys.stderr = sys.stderr or open(2, "w", closefd=False)  # noqa: SIM115 - as above
+
+
+def _is_lost(stream: TextIO) -> bool:
+    """Whether nothing can be written to *stream*. If so it is given up, so that nobody tries again."""
+    try:
+        stream.write("\n")  # what failed need not be in its buffer any more
+        stream.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+        return True
+    return False
 
 
 def _daemon(flags: Flags) -> int:
