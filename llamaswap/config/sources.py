@@ -8,6 +8,8 @@ from llamaswap.config.problems import Problems
 
 #: No configuration is larger; whatever is, is not one.
 MOST_BYTES = 16 << 20
+#: Locks of Emacs, which are links to nothing, and what macOS keeps beside a file.
+_FOREIGN = (".#", "._")
 
 
 def sources(config: Path | None, config_dir: Path | None) -> list[Path]:
@@ -69,12 +71,16 @@ def _read_bytes(path: Path) -> bytes:
 
 def _files_in(directory: Path, problems: Problems) -> list[Path]:
     try:
-        found = [path for path in directory.iterdir() if path.name.endswith((".yml", ".yaml")) and not path.is_dir()]
+        found = [path for path in directory.iterdir() if _is_ours(path.name) and not path.is_dir()]
     except OSError as error:
         remedy = "give the name of a readable directory to -config-dir"
         problems.error("sources", (), None, f"{printable(str(directory))}: {_reason(error)}", remedy=remedy)
         return []
     return sorted(found, key=lambda path: os.fsencode(path.name))
+
+
+def _is_ours(name: str) -> bool:
+    return name.endswith((".yml", ".yaml")) and not name.startswith(_FOREIGN)
 
 
 def _absolute(path: Path) -> str:

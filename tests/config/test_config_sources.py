@@ -68,8 +68,9 @@ def test_no_source_at_all(tmp_path: Path) -> None:
 
 
 def test_the_file_comes_first_and_the_directory_in_byte_order(tmp_path: Path) -> None:
-    for name in ("b.yaml", "a.yml", "Z.yaml", ".h.yaml", "c.YAML", "d.txt"):
+    for name in ("b.yaml", "a.yml", "Z.yaml", ".h.yaml", "c.YAML", "d.txt", "._b.yaml"):
         (tmp_path / name).write_text("")
+    (tmp_path / ".#b.yaml").symlink_to("me@host.1234:5678")  # a lock of Emacs
     found = sources(Path("/elsewhere/c.yaml"), tmp_path)
     assert [path.name for path in found] == ["c.yaml", ".h.yaml", "Z.yaml", "a.yml", "b.yaml"]
 
