@@ -16,7 +16,7 @@ import trio
 
 from llamaswap.config.sources import MOST_BYTES
 from llamaswap.errors import ConfigError
-from llamaswap.stillness import Seen, Stillness
+from llamaswap.stillness import MISSING, UNREADABLE, Seen, Stillness
 
 if TYPE_CHECKING:
     from llamaswap.hints import Hints
@@ -26,7 +26,7 @@ _in_thread = partial(trio.to_thread.run_sync, abandon_on_cancel=True)
 
 
 async def watch(files: Callable[[], list[Path]], changed: Callable[[], Awaitable[None]], in_force: Seen = None) -> None:
-    """Call *changed* whenever content other than what was last acted on holds still.
+    """Call *changed* whenever content other than what was last acted on holds still, or is not there for long.
 
     One call at a time; changes during a call lead to one more, after it. Never returns; cancelling leaves nothing
     behind.
@@ -55,7 +55,7 @@ def look(files: Callable[[], list[Path]]) -> Seen:
     """What *files* contain now. Blocks while the disk does."""
     try:
         return {path: _fingerprint(path) for path in files()}
-    except (ConfigError, FileNotFoundError, NotADirectoryError):
+    except ConfigError:
         return None
 
 
@@ -74,11 +74,11 @@ def _names(files: Callable[[], list[Path]]) -> list[Path]:
 def _fingerprint(path: Path) -> str:
     try:
         if not stat.S_ISREG(path.stat().st_mode):
-            return "no regular file"  # a pipe can be read only once, and a device has no end
+            return f"{UNREADABLE}no regular file"  # a pipe can be read only once, and a device has no end
         with path.open("rb") as file:
             content = file.read(MOST_BYTES + 1)
     except (FileNotFoundError, NotADirectoryError):
-        raise
+        return MISSING
     except OSError as error:
-        return f"error {error.errno}"  # holds still; loading it will say why it cannot be used
+        return f"{UNREADABLE}{error.errno}"  # holds still; loading it will say why it cannot be used
     return hashlib.sha256(content).hexdigest() if content else ""

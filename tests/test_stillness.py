@@ -4,11 +4,13 @@ from pathlib import Path
 
 import pytest
 
-from llamaswap.stillness import EMPTY_S, MOST_LOOKS, POLL_S, QUIET_S, Seen, Stillness
+from llamaswap.stillness import EMPTY_S, MISSING, MISSING_S, MOST_LOOKS, POLL_S, QUIET_S, Seen, Stillness
 
 A, B = Path("a.yaml"), Path("b.yaml")
 OLD = {A: "old"}
 NEW = {A: "new"}
+GONE = {A: MISSING}
+BAD = {A: "error 13"}
 EMPTY = {A: ""}
 OLD_AND_EMPTY = {A: "old", B: ""}
 NEW_AND_EMPTY = {A: "new", B: ""}
@@ -26,7 +28,12 @@ def acted_on(stillness: Stillness, looks: list[tuple[float, Seen]]) -> list[tupl
         pytest.param([(0, NEW), (QUIET_S / 2, NEW)], [], id="too early"),
         pytest.param([(0, {A: "half"}), (0.25, NEW), (0.5, NEW)], [(0.5, NEW)], id="half written"),
         pytest.param([(0, NEW), (0.25, OLD), (9, OLD)], [], id="taken back"),
-        pytest.param([(0, None), (9, None)], [], id="gone"),
+        pytest.param([(0, None), (MISSING_S - 1, None)], [], id="gone for a moment"),
+        pytest.param([(0, None), (9, None), (18, None)], [(9, None)], id="gone"),
+        pytest.param([(0, None), (9, None), (18, OLD), (19, OLD)], [(9, None)], id="gone, told, and back as it was"),
+        pytest.param([(0, GONE), (4, GONE), (5, GONE), (9, GONE)], [(5, GONE)], id="missing"),
+        pytest.param([(0, GONE), (5, GONE), (6, NEW), (7, NEW)], [(5, GONE), (7, NEW)], id="missing, and back anew"),
+        pytest.param([(0, BAD), (1, BAD), (6, OLD), (7, OLD)], [(1, BAD)], id="unreadable for a while"),
         pytest.param([(0, None), (9, OLD), (18, OLD)], [], id="gone and back as it was"),
         pytest.param([(0, None), (9, NEW), (9.25, NEW)], [(9.25, NEW)], id="gone and back with other content"),
         pytest.param([(0, NEW), (0.25, None), (0.5, NEW), (0.75, NEW)], [(0.75, NEW)], id="gone in between"),
@@ -43,6 +50,18 @@ def test_what_is_acted_on(looks: list[tuple[float, Seen]], acts: list[tuple[floa
 def test_a_file_that_was_empty_before_delays_nobody() -> None:
     looks: list[tuple[float, Seen]] = [(0, NEW_AND_EMPTY), (QUIET_S, NEW_AND_EMPTY)]
     assert acted_on(Stillness(OLD_AND_EMPTY), looks) == looks[1:]
+
+
+def test_a_dangling_link_does_not_keep_the_others_changes_from_us() -> None:
+    dangling = {A: "old", B: MISSING}
+    changed = {A: "new", B: MISSING}
+    looks: list[tuple[float, Seen]] = [(0, dangling), (5, dangling), (6, changed), (6.25, changed)]
+    assert acted_on(Stillness(OLD), looks) == [(5, dangling), (6.25, changed)]
+
+
+def test_what_comes_and_goes_is_not_missing_before_its_time() -> None:
+    looks: list[tuple[float, Seen]] = [(n * QUIET_S, GONE if n % 2 else {A: str(n)}) for n in range(MOST_LOOKS * 2)]
+    assert GONE not in [seen for _, seen in acted_on(Stillness(OLD), looks)]
 
 
 def test_a_look_counts_from_its_end_to_the_beginning_of_the_next() -> None:

@@ -428,6 +428,31 @@ async def test_what_cannot_be_read_is_told(how: str, tmp_path: Path) -> None:
         nursery.cancel_scope.cancel("test is over")
 
 
+async def test_what_is_missing_for_long_is_told_once(how: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Loading it says why; that it is back as it was is no change, and another file's change is one."""
+    monkeypatch.setattr(stillness, "MISSING_S", 0.3)
+    one, other = tmp_path / "a.yaml", tmp_path / "b.yaml"
+    one.write_text("one")
+    other.write_text("other")
+    send, calls = trio.open_memory_channel[None](10)
+
+    async def changed() -> None:
+        send.send_nowait(None)
+
+    def files() -> list[Path]:
+        return [one, other]
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(watch, files, changed, look(files))
+        with trio.fail_after(PROMISED_S):
+            one.unlink()
+            await calls.receive()
+            other.write_text("another")
+            await calls.receive()
+        assert calls.statistics().current_buffer_used == 0
+        nursery.cancel_scope.cancel("test is over")
+
+
 @pytest.mark.usefixtures("polled_often")
 async def test_a_limit_of_the_kernel_is_told_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
