@@ -40,13 +40,13 @@ from collections.abc import Iterable, Iterator, Mapping, Set
 
 from llamaswap.config.names import ModelId
 from llamaswap.config.routing import BatchSettings
+from llamaswap.schedule.books import Books
 from llamaswap.schedule.commands import Command, Grant, Refusal, Reject
 from llamaswap.schedule.events import ModelRules, Ticket
 from llamaswap.schedule.eviction import Eviction
 from llamaswap.schedule.needs import undecided
 from llamaswap.schedule.requests import Waiting
 from llamaswap.schedule.residents import Resident, State
-from llamaswap.schedule.scheduler import Scheduler
 from llamaswap.schedule.sharing import Claim, SharingScheduler
 
 _DEFAULTS = BatchSettings()
@@ -74,8 +74,8 @@ class BatchScheduler(SharingScheduler):
         self._settings = settings
         self._passed_by: list[Ticket] = []  # granted, and greater than the oldest waiting one; sorted
 
-    def take_over(self, other: Scheduler) -> None:
-        """See `Scheduler.take_over`. Who has been passed under the same rules may not be passed as often again."""
+    def take_over(self, other: Books) -> None:
+        """See `Books.take_over`. Who has been passed under the same rules may not be passed as often again."""
         super().take_over(other)
         if isinstance(other, BatchScheduler):
             self._passed_by = other._passed_by

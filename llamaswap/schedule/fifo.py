@@ -10,7 +10,7 @@ each is decided by itself; who stays blocked does not block others:
   are gone. Who wants the same model in the meantime has joined it, simply by waiting.
 
 A swap ends in one of four ways. Its model is ready: those who wait are served before anybody else is considered. Its
-load failed: all who wait for it are told (`Scheduler._fail_start`). Something that must go cannot be stopped: likewise.
+load failed: all who wait for it are told (`Books._fail_start`). Something that must go cannot be stopped: likewise.
 Or nobody waits any more: then it is dropped, unless its model is loading already, which goes on and stays warm.
 
 **Waiting too long.** Requests for a ready model never wait behind others, so a steady stream for it could keep another

@@ -18,7 +18,7 @@ from tests.schedule.world import ViolationError
 
 #: Each after those it imports.
 PARTS = (
-    *("backoff", "requests", "lines", "residents", "unloads", "scheduler", "serial"),
+    *("backoff", "requests", "lines", "residents", "unloads", "books", "scheduler", "serial"),
     *("needs", "sharing", "fifo", "batch"),
 )
 ROOM = Path(llamaswap.schedule.__file__).parent
@@ -68,7 +68,7 @@ DEFECTS = (
         "return resident.model != self._requests.head().model",
         "return True",
     ),
-    Defect("takes a stuck life for gone", "scheduler", 'resident.state = "stuck"\n', "self._residents.remove(life)\n"),
+    Defect("takes a stuck life for gone", "books", 'resident.state = "stuck"\n', "self._residents.remove(life)\n"),
     Defect(
         "tells a stopping life to stop again and again",
         "residents",
@@ -104,13 +104,13 @@ DEFECTS = (
     # Late facts
     Defect(
         "believes a late success",
-        "scheduler",
+        "books",
         'resident is not None and resident.state == "starting":',
         "resident is not None:",
     ),
     Defect(
         "mistakes an earlier life for the present one",
-        "scheduler",
+        "books",
         "resident = self._residents.find(life)\n"
         "        return resident if resident is not None and resident.model == model else None",
         "return next((r for r in self._residents if r.model == model), None)",
@@ -118,7 +118,7 @@ DEFECTS = (
     Defect("numbers every life the same", "residents", "self._begun += 1", "self._begun = 1"),
     Defect(
         "fails the caller of a load that was told to stop",
-        "scheduler",
+        "books",
         'if resident.state == "starting" else []',
         'if resident.state in ("starting", "stopping") else []',
     ),
@@ -138,13 +138,13 @@ DEFECTS = (
     Defect("keeps a served request in flight", "scheduler", "resident.in_flight -= 1", "resident.in_flight -= 0"),
     Defect(
         "keeps the caller of a failed load in the queue",
-        "scheduler",
+        "books",
         "            self._requests.drop(ticket)\n        return [Reject(ticket, Refusal.START",
         "            pass\n        return [Reject(ticket, Refusal.START",
     ),
     Defect(
         "says nothing to the caller of a failed load",
-        "scheduler",
+        "books",
         "return [Reject(ticket, Refusal.START_FAILED, reason) for ticket in callers]",
         "return []",
     ),
@@ -156,23 +156,23 @@ DEFECTS = (
     ),
     Defect(
         "takes an exit during a load for a stop",
-        "scheduler",
+        "books",
         'self._fail_start(resident, reason, now) if resident.state == "starting" else []',
         "[]",
     ),
     Defect(
         "lets a dying life serve",
-        "scheduler",
+        "books",
         '        resident.state = "stopping"\n        return self._fail_start',
         "        return self._fail_start",
     ),
     Defect(
         "says nothing when a load is dying",
-        "scheduler",
+        "books",
         "return self._fail_start(resident, reason, now) if was_loading else []",
         "return []",
     ),
-    Defect("takes what cannot be stopped for dying", "scheduler", "not resident.running:", "False:"),
+    Defect("takes what cannot be stopped for dying", "books", "not resident.running:", "False:"),
     Defect("admits one request too many", "scheduler", ">= rules.limit", "> rules.limit"),
     Defect("lets everybody wait for what cannot be stopped", "serial", 'if resident.state == "stuck":', "if False:"),
     # Unload
@@ -204,7 +204,7 @@ DEFECTS = (
     # Idleness
     Defect(
         "counts idleness from before the load",
-        "scheduler",
+        "books",
         '            resident.state = "ready"\n            resident.idle_since = now\n',
         '            resident.state = "ready"\n',
     ),
@@ -217,7 +217,7 @@ DEFECTS = (
     Defect("sleeps through its own deadline", "serial", "now >= resident.expires_at", "now > resident.expires_at"),
     Defect(
         "plans the end of a model in use",
-        "scheduler",
+        "books",
         "resident.rules.ttl > 0 and not self._is_wanted(resident)",
         "resident.rules.ttl > 0",
     ),
@@ -249,7 +249,7 @@ DEFECTS = (
     # Rests after failed starts
     Defect(
         "never forgives",
-        "scheduler",
+        "books",
         "            resident.idle_since = now\n            self._backoff.forget(model)\n",
         "            resident.idle_since = now\n",
     ),
