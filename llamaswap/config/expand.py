@@ -164,6 +164,11 @@ class _Models:
     def _no_port(self, path: KeyPath, body: Map, entry: Entry) -> None:
         """The most common first mistake: the command has a port of its own, and nobody told us which."""
         cmd = body.get("cmd")
+        if is_null(cmd):
+            what, remedy = "the model has no command and cannot be started", "give it a cmd"
+            self._problems.error("port", path, entry.key, what, remedy=f"{remedy}: ... --port ${{PORT}}")
+            self._problems.spoil((*path, "cmd"))
+            return
         written = isinstance(entry.value, Map) and not is_null(entry.value.get("proxy"))
         found = _LITERAL_PORT.search(cmd.value) if isinstance(cmd, Scalar) and isinstance(cmd.value, str) else None
         port = found[1] if found and not (isinstance(cmd, Scalar) and cmd.from_env) else "PORT"

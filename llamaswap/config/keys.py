@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator
 
-from llamaswap.config.nodes import Entry, Map
+from llamaswap.config.nodes import Entry, Map, Scalar
 from llamaswap.config.problems import KeyPath, Problems
 from llamaswap.config.shapes import Each, Key, Section
 from llamaswap.config.suggest import closest
@@ -59,7 +59,10 @@ class _Check:
         overflows = self._problems.overflows()
         near = None if overflows else closest(name, section.keys)
         home = None if overflows else next((where for where, known in _homes(ROOT, "") if known == name), None)
-        if near:
+        settled = _settled(name, entry, path, near)
+        if settled:
+            remedy = settled
+        elif near:
             remedy = f"did you mean {near}?"
         elif not path and isinstance(entry.value, Map) and "cmd" in entry.value.entries:
             remedy = "this looks like a model: indent it below models:"
@@ -68,6 +71,19 @@ class _Check:
         else:
             remedy = "remove it; for notes and anchors use a top-level key that starts with x-"
         self._problems.unknown((*path, name), entry.key, "unknown key, ignored", remedy=remedy)
+
+
+def _settled(name: str, entry: Entry, path: KeyPath, near: str | None) -> str:
+    """Where a key belongs whose name alone would send people to a second wrong place; empty for all others."""
+    value = entry.value.value if isinstance(entry.value, Scalar) else None
+    if name == "use" and path in ((), ("routing",)):
+        part = "router" if value in ("group", "matrix") else "scheduler"
+        return f"this key belongs under routing.{part}"
+    if name in ("groups", "matrix") and path[:1] == ("routing",):
+        return "this key belongs under routing.router.settings"
+    if near == "healthCheckTimeout" and path[:1] == ("models",):
+        return "this is a key of the top level: healthCheckTimeout, for all models"
+    return ""
 
 
 def _homes(section: Section, where: str) -> Iterator[tuple[str, str]]:

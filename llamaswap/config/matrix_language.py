@@ -131,6 +131,7 @@ class _Parser:
     def __init__(self, text: str, leaf: Callable[[Token], Name | SetRef]) -> None:
         self._tokens = tokens(text)
         self._next = next(self._tokens)
+        self._last = ""
         self._leaf = leaf
         self._depth = 0
 
@@ -164,8 +165,11 @@ class _Parser:
         if token.kind == "(":
             return self._inner()
         if token.kind not in ("name", "set"):
+            doubled = token.kind in "&|" and token.kind == self._last
             raise MatrixSyntaxError(
-                f"a model or a set is missing before {_told(token)}", token.column, "write its name, or +set"
+                f"a model or a set is missing before {_told(token)}",
+                token.column,
+                f"write one {token.kind}" if doubled else "write its name, or +set",
             )
         self._take()
         return self._leaf(token)
@@ -192,6 +196,7 @@ class _Parser:
 
     def _take(self) -> Token:
         taken, self._next = self._next, next(self._tokens)
+        self._last = taken.kind
         return taken
 
 

@@ -1,11 +1,12 @@
 """Reading one scalar as a given type. A wrong one is reported, and None is the answer, as it is for a null."""
 
+import contextlib
 import math
 from collections.abc import Iterable
 
 from llamaswap.config.argv import BLANKS
 from llamaswap.config.durations import parse_duration
-from llamaswap.config.nodes import Node, Scalar, is_null, kind_of, shown
+from llamaswap.config.nodes import List, Node, Scalar, is_null, kind_of, shown
 from llamaswap.config.problems import KeyPath, Problems
 from llamaswap.config.scalars import resolve, text_of
 from llamaswap.config.shapes import Text
@@ -19,7 +20,7 @@ _MOST = 2**63 - 1
 def text(node: Node, path: KeyPath, problems: Problems) -> str | None:
     """A text. Numbers and the like are taken in their canonical form, with a warning if that is not as written."""
     if not isinstance(node, Scalar):
-        remedy = "write one text; long ones go on several lines after key: |"
+        remedy = _joined(node, path) or "write one text; long ones go on several lines after key: |"
         _refuse(node, path, "a text", remedy, problems)
         return None
     found = text_of(node.value)
@@ -58,7 +59,7 @@ def whole(node: Node | None, least: int | None, path: KeyPath, problems: Problem
         return None
     value = _whole(node)
     if value is None:
-        _refuse(node, path, "a whole number", _number_remedy(node), problems)
+        _refuse(node, path, "a whole number", _number_remedy(node, path), problems)
     elif least is not None and value < least:
         what, remedy = f"this must be {least} or more", f"write {least} or more"
         problems.error("range", path, node.mark, what, value=shown(node, path), remedy=remedy)
@@ -99,6 +100,13 @@ def seconds(node: Node | None, least: float, path: KeyPath, problems: Problems) 
     return value
 
 
+def _joined(node: Node, path: KeyPath) -> str:
+    """How a list is written as the one text that ``stripParams`` takes; empty for anything else."""
+    items = node.items if isinstance(node, List) and path[-1:] == ("stripParams",) else ()
+    names = [item.text for item in items if isinstance(item, Scalar) and not item.from_env]
+    return f"write stripParams: {', '.join(names)}" if names else ""
+
+
 def _whole(node: Node) -> int | None:
     value = node.value if isinstance(node, Scalar) else None
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
@@ -106,11 +114,19 @@ def _whole(node: Node) -> int | None:
     return int(value) if -_MOST - 1 <= int(value) <= _MOST else None
 
 
-def _number_remedy(node: Node) -> str:
+def _number_remedy(node: Node, path: KeyPath) -> str:
     value = node.value if isinstance(node, Scalar) else None
+    if isinstance(node, Scalar) and isinstance(value, str) and not node.from_env and _is_time(path):
+        with contextlib.suppress(ValueError):
+            return f"write {parse_duration(value):.0f}: it is in seconds, without a unit"
     if isinstance(value, str) and not isinstance(resolve(value), str):
         return "remove the quotes"
     return "write a number up to 2^63-1" if isinstance(value, int | float) else "write a number, without a unit"
+
+
+def _is_time(path: KeyPath) -> bool:
+    key = str(path[-1]).lower()
+    return key.endswith(("timeout", "ttl", "deadline", "maxwait")) or "timeouts" in path
 
 
 def _refuse(node: Node, path: KeyPath, wanted: str, remedy: str, problems: Problems) -> None:

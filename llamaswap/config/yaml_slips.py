@@ -17,6 +17,7 @@ _NO_BLANK = re.compile(r"(?:- +)*([A-Za-z_][\w.-]*):([^\s:/].*|/[^/].*)")
 _EQUALS = re.compile(r"([A-Za-z_][\w.-]*) *= *(.*)")
 _KEY = re.compile(r"\s*(?:- +)*([^\s#'\"{\[][^#]*?|\"[^\"]*\"|'[^']*'):(?:\s|$)")
 _TOML = re.compile(r"\[\[?[\w.\" -]+\]\]?\s*(#.*)?$")
+_WEB_PAGE = re.compile(r"\s*<(!doctype|html|head|\?xml)\b", re.IGNORECASE)
 _COMMANDS = ("cmd", "cmdStop")
 
 
@@ -36,6 +37,9 @@ def other_format(broken: Broken) -> Explanation | None:
         if line.startswith("```"):
             what = "a line ``` from the page this was copied from"
             return Explanation(what, "remove the lines that start with ```", Mark(broken.source, number, 1))
+        if _WEB_PAGE.match(line):
+            what, remedy = "this is a web page, not a configuration", "was the download refused? Fetch the file itself"
+            return Explanation(what, remedy, Mark(broken.source, number, 1))
         if _TOML.match(line):
             what, remedy = "this looks like TOML, but a configuration is YAML", "write models:, and the rest below it"
             return Explanation(what, f"{remedy} as key: value", Mark(broken.source, number, 1))

@@ -43,7 +43,7 @@ HOSTILE: dict[str, tuple[Callable[[], str], str]] = {
     "merges": (lambda: MERGES, "more than 100000 values"),
     "100 000 keys": (lambda: entries(lambda n: f"k{n}: 1", 100_000), "more than 100000 values"),
     "unknown keys": (lambda: entries(lambda n: f"k{n}: 1", 45_000), ""),
-    "unknown keys of a model": (lambda: "models:\n  a:\n" + entries(lambda n: f"    aliasse{n}: 1"), "no proxy"),
+    "unknown keys of a model": (lambda: "models:\n  a:\n" + entries(lambda n: f"    aliasse{n}: 1"), "no command"),
     "one long line": (lambda: "{" + entries(lambda n: f"k{n}: 1, ").replace("\n", "") + "}", ""),
     "models": (lambda: "models:\n" + entries(lambda n: f"  m{n}: {{cmd: 'x ${{PORT}}'}}", 16_000), ""),
     "a key twice, often": (lambda: "models:\n" + "  m: 1\n" * 45_000, "stands here twice"),

@@ -47,7 +47,7 @@ def test_an_address_without_scheme_is_written_out() -> None:
 def test_a_duration_is_a_number() -> None:
     message = report("globalTTL: 5m")
     assert 'globalTTL: this must be a whole number, not text ("5m")' in message
-    assert "write a number, without a unit" in message
+    assert "write 300: it is in seconds, without a unit" in message
 
 
 def test_an_alias_given_twice_names_both_places() -> None:

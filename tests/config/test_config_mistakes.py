@@ -167,7 +167,7 @@ models:
 c.yaml:3:5: models.qwen: this must be a mapping, not text ("cmd:/usr/bin/llama-server --port ${PORT}")
         cmd:/usr/bin/llama-server --port ${PORT}
         ^
-    write its keys below it, indented
+    write its keys below it, indented: cmd:, cmdStop:, proxy:, checkEndpoint:, aliases:, ...
 
 and what works, but probably not as meant:
 c.yaml:3:5: models.qwen: there is no space after the colon of cmd, so this is read as a text
@@ -789,7 +789,7 @@ models:
 c.yaml:4:10: models.qwen.ttl: this must be a whole number, not text ("5m")
         ttl: 5m
              ^
-    write a number, without a unit""",
+    write 300: it is in seconds, without a unit""",
     ),
     (
         "a number in quotes",
@@ -844,7 +844,7 @@ models:
 c.yaml:3:5: models.qwen: this must be a mapping, not text ("cmd = x ${PORT}")
         cmd = x ${PORT}
         ^
-    write its keys below it, indented
+    write its keys below it, indented: cmd:, cmdStop:, proxy:, checkEndpoint:, aliases:, ...
 
 and what works, but probably not as meant:
 c.yaml:3:5: models.qwen: an equals sign where a colon is due
@@ -1037,6 +1037,198 @@ apiKeys: ['a b']
         """\
 c.yaml:1:11: apiKeys[0]: an API key must not hold a blank
     choose another key""",
+    ),
+    (
+        "groups without settings",
+        """\
+routing:
+  router:
+    groups: {}
+""",
+        """\
+c.yaml:3:5: routing.router.groups: unknown key, ignored
+        groups: {}
+        ^
+    this key belongs under routing.router.settings""",
+    ),
+    (
+        "a scheduler one level too high",
+        """\
+routing:
+  use: fifo
+""",
+        """\
+c.yaml:2:3: routing.use: unknown key, ignored
+      use: fifo
+      ^
+    this key belongs under routing.scheduler""",
+    ),
+    (
+        "a router at the top level",
+        """\
+use: group
+""",
+        """\
+c.yaml:1:1: use: unknown key, ignored
+    use: group
+    ^
+    this key belongs under routing.router""",
+    ),
+    (
+        "a model's own time to start",
+        """\
+models:
+  qwen:
+    cmd: llama-server --port ${PORT}
+    health_check_timeout: 300
+""",
+        """\
+c.yaml:4:5: models.qwen.health_check_timeout: unknown key, ignored
+        health_check_timeout: 300
+        ^
+    this is a key of the top level: healthCheckTimeout, for all models""",
+    ),
+    (
+        "env with a colon",
+        """\
+models:
+  qwen:
+    cmd: llama-server --port ${PORT}
+    env: [FOO: hunter2]
+""",
+        """\
+c.yaml:4:11: models.qwen.env[0]: this must be a text, not a mapping
+        env: [FOO: hunter2]
+              ^
+    write - FOO=value, with an equals sign and no blank""",
+    ),
+    (
+        "a list of keys to strip",
+        """\
+models:
+  qwen:
+    cmd: llama-server --port ${PORT}
+    filters:
+      stripParams: [top_k, top_p]
+""",
+        """\
+c.yaml:5:20: models.qwen.filters.stripParams: this must be a text, not a list
+          stripParams: [top_k, top_p]
+                       ^
+    write stripParams: top_k, top_p""",
+    ),
+    (
+        "a scheduler without use",
+        """\
+routing:
+  scheduler: fifo
+""",
+        """\
+c.yaml:2:14: routing.scheduler: this must be a mapping, not text ("fifo")
+      scheduler: fifo
+                 ^
+    write scheduler: {use: fifo}""",
+    ),
+    (
+        "a group as a list",
+        """\
+models:
+  qwen:
+    cmd: llama-server --port ${PORT}
+groups:
+  small: [qwen]
+""",
+        """\
+c.yaml:5:10: groups.small: this must be a mapping, not a list
+      small: [qwen]
+             ^
+    write members: and the list below it, indented""",
+    ),
+    (
+        "a profile as a list",
+        """\
+models:
+  qwen:
+    cmd: llama-server --port ${PORT}
+profiles:
+  day: [qwen]
+""",
+        """\
+c.yaml:5:8: profiles.day: this must be a mapping, not a list
+      day: [qwen]
+           ^
+    write pins: {requested-name: name-to-use}
+
+and what works, but probably not as meant:
+c.yaml:4:1: profiles: recognised, but this version does not act on it yet
+    profiles:
+    ^""",
+    ),
+    (
+        "settings of serial as a number",
+        """\
+routing:
+  scheduler:
+    settings:
+      serial: 4
+""",
+        """\
+c.yaml:4:15: routing.scheduler.settings.serial: this must be a mapping, not a number (4)
+          serial: 4
+                  ^
+    write its keys below it, indented: parallel:, abortOrphanLoads:""",
+    ),
+    (
+        "an operator of a shell in a set",
+        """\
+models:
+  qwen:
+    cmd: llama-server --port ${PORT}
+matrix:
+  sets:
+    duo: qwen && qwen
+""",
+        """\
+c.yaml:6:16: matrix.sets.duo: column 7: a model or a set is missing before &
+        duo: qwen && qwen
+                   ^
+    write one &""",
+    ),
+    (
+        "a web page",
+        """\
+<!DOCTYPE html>
+<html><body>a: b: c</body></html>
+""",
+        """\
+c.yaml:1:1: this is a web page, not a configuration
+    <!DOCTYPE html>
+    ^
+    was the download refused? Fetch the file itself""",
+    ),
+    (
+        "a time to start with its unit",
+        """\
+healthCheckTimeout: 5m
+""",
+        """\
+c.yaml:1:21: healthCheckTimeout: this must be a whole number, not text ("5m")
+    healthCheckTimeout: 5m
+                        ^
+    write 300: it is in seconds, without a unit""",
+    ),
+    (
+        "a model without a command",
+        """\
+models:
+  qwen:
+    ttl: 5
+""",
+        """\
+c.yaml:2:3: models.qwen: the model has no command and cannot be started
+      qwen:
+      ^
+    give it a cmd: ... --port ${PORT}""",
     ),
 ]
 
