@@ -325,7 +325,8 @@ class World:
         check(process is not None and not process.stuck, "a stop is for a life that can be stopped")
         assert process is not None
         unload = isinstance(event, UnloadAsked) and (event.models is None or command.model in event.models)
-        hurried = isinstance(event, ShutdownAsked) and process.told and self.now + self.most_grace < process.kill_at
+        ending = isinstance(event, ShutdownAsked) and not process.running
+        hurried = ending and self.now + self.most_grace < process.kill_at
         check(not process.told or unload or hurried, "nobody is told twice without a reason")
         if not unload:
             check(
