@@ -84,6 +84,10 @@ def _reserved(name: str, scope: Scope) -> tuple[str, str]:
 
 def _too_late(name: str, scope: Scope) -> tuple[str, str]:
     users = [m.name for m in scope.macros if isinstance(m.value, str) and f"${{{name}}}" in m.value]
+    own = next((m.value for m in scope.macros if m.name == name), None)
+    for other in users:
+        if isinstance(own, str) and f"${{{other}}}" in own:
+            return f"the macros {name} and {other} refer to each other", "write the text itself in one of them"
     user = f"the macro {users[0]}, which uses it" if users else "the macro that uses it"
     what = f"the macro {name} is declared too late"
     return what, f"move {name} up, above {user}; an override keeps the place of the macro it overrides"

@@ -75,6 +75,7 @@ def _declare(name: str, entry: Entry, path: KeyPath, problems: Problems) -> Macr
     elif isinstance(node.value, str) and f"${{{name}}}" in node.value:
         remedy = "use another name; a macro cannot extend one of the same name"
         problems.error("macro", path, node.mark.find(f"${{{name}}}"), "this macro refers to itself", remedy=remedy)
+        return Macro(name, node.value.replace(f"${{{name}}}", ""), node.from_env)  # who uses it is not to blame
     else:
         return Macro(name, node.value, node.from_env)
     return None

@@ -5,7 +5,9 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 #: Lines that match are never quoted in a message: messages end up in logs and on screens.
-_SECRET = re.compile(r"(?i)api.?key|token|secret|passw|bearer|authorization|://[^/\s]*@")
+_SECRET = re.compile(
+    r"(?i)api.?key|token|secret|passw|bearer|authorization|://[^/\s]*@|(?<![\w{.$])env[\"']?\s*:(?:\s|$)"
+)
 _LIST_ITEM = re.compile(r"\s*(-|#|$)")
 _WIDTH = 120
 

@@ -815,8 +815,6 @@ models:
 """,
         """\
 c.yaml:4:10: models.qwen.env: this must be a list, not a mapping
-        env: {A: b}
-             ^
     write env: and below it one line for each, as in - NAME=value""",
     ),
     (
@@ -1098,8 +1096,6 @@ models:
 """,
         """\
 c.yaml:4:11: models.qwen.env[0]: this must be a text, not a mapping
-        env: [FOO: hunter2]
-              ^
     write - FOO=value, with an equals sign and no blank""",
     ),
     (
@@ -1229,6 +1225,37 @@ c.yaml:2:3: models.qwen: the model has no command and cannot be started
       qwen:
       ^
     give it a cmd: ... --port ${PORT}""",
+    ),
+    (
+        "a macro that refers to itself",
+        """\
+macros:
+  a: x ${a}
+models:
+  qwen:
+    cmd: ${a} ${PORT}
+""",
+        """\
+c.yaml:2:8: macros.a: this macro refers to itself
+      a: x ${a}
+           ^
+    use another name; a macro cannot extend one of the same name""",
+    ),
+    (
+        "macros that refer to each other",
+        """\
+macros:
+  a: x ${b}
+  b: y ${a}
+models:
+  qwen:
+    cmd: ${b} ${PORT}
+""",
+        """\
+c.yaml:6:10: models.qwen.cmd: the macros b and a refer to each other
+        cmd: ${b} ${PORT}
+             ^
+    write the text itself in one of them""",
     ),
 ]
 
