@@ -95,14 +95,14 @@ def test_the_transcript_reads_as_a_story(running: Daemon, chat: openai.OpenAI) -
     running.log.wait(r'Request .*"POST /v1/chat/completions HTTP/1.1" 200', after=seen)
     text = "\n".join(running.log.lines[seen:])
     chapters = [
-        r">> Arrived\(ticket=(\d+), model='smol-a'\)",
+        r">> Arrived\(ticket=(\d+), model='smol-a'",
         r"<< Start\(model='smol-a', life=(\d+)\)",
         r"model started model=smol-a pid=\d+",
         r"Health check passed",
         r">> Started\(model='smol-a'",
         r"<< Grant\(ticket=\d+, model='smol-a'",
         r">> Left\(ticket=\d+\)",
-        r">> Arrived\(ticket=\d+, model='smol-b'\)",
+        r">> Arrived\(ticket=\d+, model='smol-b'",
         r"<< Stop\(model='smol-a'",
         r">> Exited\(model='smol-a'",
         r"<< Start\(model='smol-b'",
