@@ -393,6 +393,15 @@ def test_a_rule_is_as_severe_as_it_is_listed(example: Example, tmp_path: Path) -
     assert example.rule not in ALWAYS_WARNINGS or severities == {"warning"}
 
 
+def test_limits_under_serial_are_told_once(tmp_path: Path) -> None:
+    limited = "cmd: s, proxy: 'http://h', concurrencyLimit"
+    two = f"models: {{a: {{{limited}: 2}}, b: {{{limited}: 3}}}}"
+    found = problems(Example("limit-under-serial", two, ""), two, tmp_path / "c")
+    told = [problem for problem in found if problem.code == "limit-under-serial"]
+    assert len(told) == 1
+    assert told[0].what.endswith("; 2 models have such a limit")
+
+
 def test_each_rule_has_examples() -> None:
     assert {example.rule for example in EXAMPLES} == set(RULES)
 

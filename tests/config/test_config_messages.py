@@ -243,3 +243,10 @@ def test_a_set_of_the_wrong_type_is_one_problem() -> None:
     text = "models: {a: {cmd: x, proxy: http://h}}\nmatrix: {sets: {s: [a]}}"
     assert "1 problem\n" in report(text)
     assert "there is no set" in report(text.replace("{s: [a]}", "{}"))
+
+
+def test_a_selector_called_like_its_target_is_one_problem() -> None:
+    message = report(
+        "models: {q: {cmd: x, proxy: 'http://h'}}\nselectors: {q: {strategy: warm, targets: [q]}}",
+    )
+    assert message.startswith("the configuration cannot be used: 1 problem\n")

@@ -83,7 +83,7 @@ class Selectors:
     def _target(self, item: Item, problems: Problems) -> ModelId | PeerModel | None:
         value = f'"{item.text}"'
         found = self._names.target(item.text)
-        if item.text in self._ids:
+        if item.text in self._ids and item.text not in self._names.local:  # else the selector's own name is told of
             what, remedy = "a selector cannot choose a selector", "name the models themselves"
             problems.error("selector", item.path, item.mark, what, value=value, remedy=remedy)
             return None

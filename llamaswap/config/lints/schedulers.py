@@ -74,13 +74,12 @@ def limit_under_serial(facts: Facts) -> Iterator[Lint]:
     """A limit that only makes waiting requests fail."""
     if not facts.is_serial:
         return
-    for model in facts.config.models.values():
-        if model.concurrency_limit > 0 and model.id != _COMFYUI:
-            what = (
-                f"requests run one at a time anyway; beyond {model.concurrency_limit} waiting ones fail with HTTP 429"
-            )
-            remedy = "remove it to let them wait, or keep it if clients should be told to come back"
-            yield Lint("limit-under-serial", ("models", model.id, "concurrencyLimit"), what, remedy)
+    models = [each for each in facts.config.models.values() if each.concurrency_limit > 0 and each.id != _COMFYUI]
+    for model in models[:1]:  # the others have the same trouble
+        what = f"requests run one at a time anyway; beyond {model.concurrency_limit} waiting ones fail with HTTP 429"
+        several = f"; {len(models)} models have such a limit" if len(models) > 1 else ""
+        remedy = "remove it to let them wait, or keep it if clients should be told to come back"
+        yield Lint("limit-under-serial", ("models", model.id, "concurrencyLimit"), what + several, remedy)
 
 
 def limit_below_parallel(facts: Facts) -> Iterator[Lint]:
