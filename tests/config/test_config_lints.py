@@ -156,6 +156,8 @@ EXAMPLES = [
     Example(
         "missing-file", model("cmd: 'llama-server --model=/no/f.gguf', " + at(1)), model("cmd: 's -m x', " + at(1))
     ),
+    Example("env-item", model("cmd: s, env: ['export A=b'], " + at(1)), model("cmd: s, env: ['exporter=b'], " + at(1))),
+    Example("env-item", model("cmd: s, env: ['A = b'], " + at(1)), model("cmd: s, env: ['A=b = c'], " + at(1))),
     Example("env-item", model("cmd: s, env: [NOEQ], " + at(1)), model("cmd: s, env: [EMPTY=], " + at(1))),
     Example("repeated-env", model("cmd: s, env: [A=1, A=2], " + at(1)), model("cmd: s, env: [A=1, a=2], " + at(1))),
     Example(

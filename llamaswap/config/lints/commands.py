@@ -11,6 +11,10 @@ def env_item(facts: Facts) -> Iterator[Lint]:
     for path, item in _env(facts):
         if not item.partition("=")[1] or item.startswith("="):
             yield Lint("env-item", path, "this sets no variable", "write NAME=value")
+        elif item.startswith("export "):
+            yield Lint("env-item", path, "export becomes part of the name: no shell reads this", "leave out export")
+        elif item.partition("=")[0] != item.partition("=")[0].strip():
+            yield Lint("env-item", path, "a blank becomes part of the name", "write NAME=value, without blanks")
 
 
 def repeated_env(facts: Facts) -> Iterator[Lint]:
