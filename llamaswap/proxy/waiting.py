@@ -39,11 +39,14 @@ class WaitingRoom:
             LlamaSwapError: the request was turned away.
         """
         begin = trio.current_time()
+        refused: LlamaSwapError | None = None
         try:
             upstream = await lease.wait()
         except LlamaSwapError as error:
-            await self._advise(error, lease)
-            raise
+            refused = error
+        if refused is not None:  # outside of the handler, which a cancelled wait would leave without its error
+            await self._advise(refused, lease)
+            raise refused
         request.told = self._told(lease, begin, trio.current_time())
         return upstream
 
