@@ -61,6 +61,16 @@ def test_the_key_is_shown_with_its_default(path: str, key: Key, found: list[Entr
         assert any(default in comment_above(entry.key.line) for entry in found), f"the default {default} is not told"
 
 
+IDLE = {path for path, key, _ in ALL if "does not act on it yet" in key.note}
+OUTSIDE = [each for each in ALL if not any(each[0].startswith(f"{path}.") for path in IDLE)]
+
+
+@pytest.mark.parametrize(("path", "key", "found"), OUTSIDE, ids=[path for path, _, _ in OUTSIDE])
+def test_what_does_nothing_yet_is_marked(path: str, key: Key, found: list[Entry]) -> None:
+    marked = any("Not yet acted on" in comment_above(entry.key.line) for entry in found)
+    assert marked == (path in IDLE) or isinstance(key.shape, Section)
+
+
 def default_text(key: Key) -> str | None:  # noqa: PLR0911 - one return for each shape
     """How the example writes the default; None if there is nothing to write."""
     match key.shape:
