@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple, TypeVar
 
-from llamaswap.config import scalar_fields
+from llamaswap.config import remedies, scalar_fields
 from llamaswap.config.nodes import List, Map, Node, Scalar, is_null, kind_of, shown
 from llamaswap.config.place import Mark
 from llamaswap.config.problems import KeyPath, Problems
@@ -23,16 +23,6 @@ from llamaswap.config.shapes import (
 )
 
 _S = TypeVar("_S", bound=Shape)
-_BELOW = "write its keys below it, indented"
-#: More keys than these help nobody to find theirs.
-_MOST_KEYS = 5
-
-
-def _below(section: Section) -> str:
-    """How to write *section*, with its keys by name."""
-    names = [f"{name}:" for name in section.keys]
-    more = ", ..." if len(names) > _MOST_KEYS else ""
-    return f"{_BELOW}: {', '.join(names[:_MOST_KEYS])}{more}"
 
 
 class Item(NamedTuple):
@@ -214,7 +204,7 @@ class Fields:
             path = (*self.path_of(key), name)
             if not isinstance(entry.value, Map) and not is_null(entry.value):
                 belongs = f"{name} belongs to a {shape.noun}: indent it deeper than the {shape.noun}'s name"
-                remedy = belongs if name in shape.of.keys else self._remedy(shape.of, entry.value, name)
+                remedy = belongs if name in shape.of.keys else remedies.for_section(shape.of, entry.value, name)
                 self._refuse(path, entry.value, "a mapping", remedy)
                 continue
             inner = entry.value if isinstance(entry.value, Map) else Map(entry.key)
@@ -231,21 +221,10 @@ class Fields:
         node = self._node.get(key)
         if node is not None and not isinstance(node, Map) and not is_null(node):
             shape = self.shape.keys[key].shape
-            below = self._remedy(shape, node, key) if isinstance(shape, Section) else _BELOW
+            below = remedies.for_section(shape, node, key) if isinstance(shape, Section) else remedies.BELOW
             remedy = for_a_list if for_a_list and isinstance(node, List) else below
             self._refuse(self.path_of(key), node, "a mapping", remedy)
         return node if isinstance(node, Map) else Map(self.mark_of(key))
-
-    def _remedy(self, section: Section, node: Node, name: str) -> str:
-        """What to write for *node* where *section* is due."""
-        use = section.keys.get("use")
-        if isinstance(node, Scalar) and use and isinstance(use.shape, Text) and node.value in use.shape.choices:
-            return f"write {name}: {{use: {node.value}}}"
-        if isinstance(node, List) and "members" in section.keys:
-            return "write members: and the list below it, indented"
-        if isinstance(node, List) and "pins" in section.keys:
-            return "write pins: {requested-name: name-to-use}"
-        return _below(section)
 
     def _list(self, key: str, node: Node, path: KeyPath) -> list[Item]:
         if not isinstance(node, List):
