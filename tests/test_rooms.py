@@ -51,7 +51,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     },
     "flags": set(),
     "importing": {"config"},
-    "verbs": {"config", "embedded", "importing", "runtime_dir", "schedule"},
+    "verbs": {"config", "embedded", "importing", "runtime_dir", "schedule", "state_dir"},
     "cli": {"config", "configfiles", "control", "daemon", "flags", "gateway", "runtime_dir", "verbs", "watch"},
     "embedded": set(),
     "__main__": {"cli"},

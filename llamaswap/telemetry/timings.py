@@ -4,7 +4,6 @@ Losing it costs forecasts and nothing else. So nothing that is wrong with the fi
 told once, and the daemon goes on without.
 """
 
-import json
 import logging
 import os
 from contextlib import suppress
@@ -13,12 +12,10 @@ from pathlib import Path
 import trio
 
 from llamaswap.schedule.forecast_stopwatch import Measured
+from llamaswap.schedule.measured_text import MOST_BYTES, measured_text, parsed
 
 log = logging.getLogger(__name__)
 
-VERSION = 1
-#: A file of ours is never longer: 256 models with names of a sensible length.
-MOST_BYTES = 4 << 20
 #: In one directory, one for each configuration.
 MOST_FILES = 32
 #: Seconds between two writings, if anything has changed; and for the last one, at the end.
@@ -56,7 +53,7 @@ class Timings:
             self._warn(f"cannot be written: {error.strerror or error}")
 
     def _text(self) -> str:
-        return json.dumps({"version": VERSION, "models": self.measured.as_plain()}, separators=(",", ":")) + "\n"
+        return measured_text(self.measured)
 
     def _write(self, text: str) -> None:
         """Replace the file by a whole one, whatever happens."""
@@ -80,7 +77,7 @@ class Timings:
         with suppress(FileNotFoundError, NotADirectoryError):
             try:
                 with self._path.open("rb") as file:
-                    return _parsed(file.read(MOST_BYTES + 1))
+                    return parsed(file.read(MOST_BYTES + 1))
             except FileNotFoundError:
                 raise
             except (OSError, ValueError, RecursionError) as error:
@@ -91,12 +88,3 @@ class Timings:
         if not self._warned:
             log.warning("what was measured of the models (%s) %s; forecasts do without", self._path, trouble)
         self._warned = True
-
-
-def _parsed(data: bytes) -> Measured:
-    if len(data) > MOST_BYTES:
-        raise ValueError(f"longer than {MOST_BYTES} bytes")
-    found = json.loads(data)
-    if not isinstance(found, dict) or found.get("version") != VERSION or not isinstance(found.get("models"), dict):
-        raise ValueError(f"not of version {VERSION}")
-    return Measured.from_plain(found["models"])

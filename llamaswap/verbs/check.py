@@ -5,7 +5,6 @@ import os
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from types import MappingProxyType
 
 from llamaswap.config import masks
 from llamaswap.config.effective import as_text, effective
@@ -16,7 +15,7 @@ from llamaswap.config.place import Source
 from llamaswap.config.problems import Problem, Problems
 from llamaswap.config.sources import MOST_BYTES, decoded, read
 from llamaswap.errors import ConfigError
-from llamaswap.verbs.check_machine import machine_lints
+from llamaswap.verbs.check_machine import machine_lints, measured_loads
 from llamaswap.verbs.check_problems import print_problems
 from llamaswap.verbs.check_tables import print_meaning
 from llamaswap.verbs.client import UsageError
@@ -37,8 +36,8 @@ def main(argv: list[str]) -> int:
     except SystemExit as done:  # argparse has said what is wrong, or printed the help
         return done.code if isinstance(done.code, int) else UsageError.code
     try:
-        examined = examined_files(arguments)
-        _report_as_far_as_it_is_read(examined, arguments)
+        examined, files = examined_files(arguments)
+        _report_as_far_as_it_is_read(examined, arguments, measured_loads(files))
     except UsageError as error:
         print(harmless(f"llamaswap check: {error}"), file=sys.stderr)
         return error.code
@@ -71,8 +70,8 @@ def parser() -> argparse.ArgumentParser:
     return made
 
 
-def examined_files(arguments: argparse.Namespace) -> Examined:
-    """What the loader says of the files that *arguments* name.
+def examined_files(arguments: argparse.Namespace) -> tuple[Examined, tuple[Path, ...]]:
+    """What the loader says of the files that *arguments* name, and these files.
 
     Raises:
         UsageError: nothing is named, or one thing twice.
@@ -85,13 +84,11 @@ def examined_files(arguments: argparse.Namespace) -> Examined:
     try:
         files = sources(Path(name) if name else None, Path(arguments.config_dir) if arguments.config_dir else None)
     except ConfigError as error:
-        return Examined(tuple(problem for problem in error.problems if isinstance(problem, Problem)), None)
-    return examine(files, os.environ, strict=arguments.strict, read=_reader())
+        return Examined(tuple(problem for problem in error.problems if isinstance(problem, Problem)), None), ()
+    return examine(files, os.environ, strict=arguments.strict, read=_reader()), tuple(files)
 
 
-def report(
-    examined: Examined, arguments: argparse.Namespace, load_times: Mapping[ModelId, float] = MappingProxyType({})
-) -> None:
+def report(examined: Examined, arguments: argparse.Namespace, load_times: Mapping[ModelId, float]) -> None:
     """Print what the loader and the other rules say, and what it means. *load_times*: seconds, where measured."""
     loaded, problems = examined.loaded, list(examined.problems)
     if loaded:
@@ -110,10 +107,12 @@ def _secrets(environ: Mapping[str, str]) -> list[str]:
     return sorted(values, key=len, reverse=True)
 
 
-def _report_as_far_as_it_is_read(examined: Examined, arguments: argparse.Namespace) -> None:
+def _report_as_far_as_it_is_read(
+    examined: Examined, arguments: argparse.Namespace, load_times: Mapping[ModelId, float]
+) -> None:
     """As `report`; that whoever read has enough (`llamaswap check | head`) says nothing about the configuration."""
     try:
-        report(examined, arguments)
+        report(examined, arguments, load_times)
         sys.stdout.flush()
     except (BrokenPipeError, SystemExit):  # rich makes an exit of it
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -2,11 +2,14 @@
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from statistics import median
 
 from llamaswap.config.lints import Facts, Lint
-from llamaswap.config.schema import ModelConfig
+from llamaswap.config.schema import ModelConfig, ModelId
+from llamaswap.schedule.measured_text import MOST_BYTES, parsed
+from llamaswap.state_dir import state_dir, timings_path
 
 #: Programs that read the files in their arguments here, and not in a container or on another machine.
 _READERS = frozenset({"llama-server", "llama-server.exe"})
@@ -25,6 +28,16 @@ def machine_lints(facts: Facts) -> Iterator[Lint]:
         yield from _program(program, those)
     for model in models:
         yield from _files(model)
+
+
+def measured_loads(files: Sequence[Path]) -> dict[ModelId, float]:
+    """How long models usually take to load, in seconds, as daemons on this configuration have measured."""
+    try:
+        with timings_path(state_dir(), files).open("rb") as file:
+            measured = parsed(file.read(MOST_BYTES + 1))
+    except (OSError, ValueError, RecursionError):  # a check does without
+        return {}
+    return {model: median(times.load.values) for model, times in measured.times.items() if times.load.values}
 
 
 def _program(program: str, users: list[ModelConfig]) -> Iterator[Lint]:

@@ -12,6 +12,7 @@ import pytest
 
 from llamaswap.config.load import load_text
 from llamaswap.config.schema import Config
+from llamaswap.state_dir import timings_path
 from llamaswap.verbs.check_routing import beside, scheduler_in_words
 from tests.config.rows import plain
 
@@ -259,3 +260,15 @@ def test_nobody_runs_beside_anybody_under_serial() -> None:
 )
 def test_the_scheduler_in_words(scheduler: str, words: str) -> None:
     assert words in scheduler_in_words(config(f"{MODELS}routing: {{scheduler: {scheduler}}}"))
+
+
+def test_a_ttl_below_the_load_time_that_a_daemon_has_measured_is_told(check: Check, good: Path) -> None:
+    """The daemon keeps what it measured for this very file; the check looks there."""
+    state = good.parent / "state"
+    state.mkdir()
+    measured = {"version": 1, "models": {"qwen": {"load": [700.0, 900.0, 800.0], "stop": [], "service": []}}}
+    timings_path(state, [good]).write_text(json.dumps(measured))
+    told = check("check", "c.yaml", LLAMASWAP_STATE_DIR=str(state)).stdout
+    assert "[ttl-below-load]: models.qwen.ttl: unloaded after 600 seconds of idleness, though loading takes 800" in told
+    timings_path(state, [good]).write_text("{broken")
+    assert "ttl-below-load" not in check("check", "c.yaml", LLAMASWAP_STATE_DIR=str(state)).stdout
