@@ -214,8 +214,12 @@ class FifoWorld(SharingWorld):
         self.overdue_before = None if first is None else first[1]
 
     def _may_be_hopeless(self, model: ModelId) -> bool:
-        """Also for a victim that, as things stand now, need not have gone."""
-        return isinstance(self.event, StopFailed) or self._is_hopeless(model)
+        """Also for a victim that need not have gone as things stand, or goes only beside who is about to be loaded."""
+        others = [each for each in self.wanted() if each != model]
+        stuck = set(self.in_state("stuck"))
+        parts = chain.from_iterable(combinations(others, n) for n in range(len(others) + 1))
+        beside = any(not stuck.isdisjoint(self.needs(model, *more)) for more in parts)
+        return isinstance(self.event, StopFailed) or self._is_hopeless(model) or beside
 
     def _queue(self) -> list[tuple[Ticket, ModelId]]:
         return sorted(super()._queue(), key=lambda each: (-self.settings.priority.get(each[1], 0), each[0]))
