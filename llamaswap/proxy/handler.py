@@ -10,6 +10,7 @@ from llamaswap.dispatcher import Dispatcher, Lease
 from llamaswap.errors import BadRequestError, ConflictError, ModelNotFoundError
 from llamaswap.forecaster import Forecaster
 from llamaswap.proxy import resolve
+from llamaswap.proxy.aside import Aside
 from llamaswap.proxy.deadline import deadline_of
 from llamaswap.proxy.exchange import exchange
 from llamaswap.proxy.filters import filtered
@@ -41,6 +42,7 @@ class ModelHandler:
         self._dispatcher = dispatcher
         self._forecaster = forecaster or Forecaster(dispatcher)
         self._waiting = WaitingRoom(self._forecaster)
+        self._aside = Aside()
         self.selectors = Selectors()
 
     async def infer(self, request: Request, client: Client, forward_path: bytes) -> None:
@@ -57,7 +59,7 @@ class ModelHandler:
             raise BadRequestError("no websocket is served at this path; /upstream/MODEL/ passes them on")
         body = await client.read_body(self._config().max_request_body)
         config = self._config()  # a reload may have come while the body did
-        name, streams = resolve.named(request, body)
+        name, streams = await self._aside.work(len(body), resolve.named, request, body)
         request.streams = streams and request.path.startswith(_CHAT)
         if not name:
             raise ModelNotFoundError("no model id could be identified")
@@ -70,7 +72,7 @@ class ModelHandler:
             return
         states = {running.model: running.state for running in self._dispatcher.running()}
         with self.selectors.chosen(selector, config.names, states) as chosen:
-            meant, query = resolve.replaced(request, body, chosen)
+            meant, query = await self._aside.work(len(body), resolve.replaced, request, body, chosen)
             if query != request.query:
                 target = forward_path + b"?" + query
             await self._infer_as(chosen, request, client, meant, target)
@@ -83,9 +85,9 @@ class ModelHandler:
             raise ModelNotFoundError("no router for requested model")
         spec = config.models[model]
         if spec.use_model_name:
-            body = resolve.renamed(request, body, spec.use_model_name)
+            body = await self._aside.work(len(body), resolve.renamed, request, body, spec.use_model_name)
         if spec.filters.change_something and resolve.carries_json(request, body):
-            body = filtered(body, spec.filters, name)
+            body = await self._aside.work(len(body), filtered, body, spec.filters, name)
         await self._serve(model, request, client, body, target)
 
     async def pass_through(self, request: Request, client: Client) -> None:
