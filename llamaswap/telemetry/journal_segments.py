@@ -85,6 +85,8 @@ class Segments:
                 self._want()
             return
         try:
+            if passes and not os.fstat(self._fd).st_nlink:
+                raise OSError(f"the file in {self._directory} has been removed")
             text = entries_text(passes)
             self._write(text)
         except (OSError, ValueError, TypeError) as error:
@@ -99,11 +101,16 @@ class Segments:
     def close(self) -> None:
         """Give everything back."""
         self._close_file()
+        self._give_up_lock()
+
+    def _give_up_lock(self) -> None:
         if self._lock >= 0:
             os.close(self._lock)
             self._lock = -1
 
     def _open(self, begin: Begin) -> None:
+        if self._lock >= 0 and not os.fstat(self._lock).st_nlink:
+            self._give_up_lock()  # the directory has been removed, and its lock with it
         if self._lock < 0:
             self._own()
         self._segment += 1

@@ -40,6 +40,12 @@ def main(argv: list[str]) -> int:
         sys.stdout.flush()
         print(harmless(f"llamaswap {arguments.verb}: {error}"), file=sys.stderr)
         return error.code if isinstance(error, VerbError) else VerbError.code
+    except (ArithmeticError, AssertionError, AttributeError, LookupError, TypeError, ValueError) as error:
+        # What a machine does with a state that no machine was ever in cannot be foreseen, only told.
+        sys.stdout.flush()
+        what = f"this cannot be played again: it is damaged, or llamaswap is ({type(error).__name__}: {error})"
+        print(harmless(f"llamaswap {arguments.verb}: {what}"), file=sys.stderr)
+        return VerbError.code
     except BrokenPipeError:  # `llamaswap replay DIR | head`: whoever read has enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except KeyboardInterrupt:

@@ -4,6 +4,7 @@ import errno
 import logging
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -239,6 +240,23 @@ def test_a_directory_that_cannot_be_written_is_told_once(
     assert len(caplog.records) == 1
     assert "Not a directory" in caplog.text
     assert writing.journal.dropped > 100
+
+
+def test_a_directory_that_is_removed_is_made_again(
+    tmp_path: Path, quick: None, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What went into the removed file is gone, but it is told, and nobody else may write into the new directory."""
+    directory = tmp_path / "journal"
+    writing = Writing(directory)
+    writing.until(lambda: files(directory))
+    shutil.rmtree(directory)
+    writing.until(lambda: directory.exists() and files(directory))
+    assert "has been removed" in caplog.text
+    assert writing.journal.dropped > 0
+    second = Writing(directory)
+    second.until(lambda: "another daemon keeps its journal" in caplog.text)
+    second.journal.close()
+    writing.journal.close()
 
 
 def test_two_daemons_do_not_mix(tmp_path: Path, quick: None, caplog: pytest.LogCaptureFixture) -> None:

@@ -135,6 +135,21 @@ def test_what_is_no_journal(verb: str, text: str, what: str, tmp_path: Path, cap
 
 
 @pytest.mark.parametrize("verb", ["replay", "simulate"])
+@pytest.mark.parametrize(("key", "value"), [("_requests", 1.5), ("_requests", None), ("_residents", {"!": 5})])
+def test_a_state_that_no_machine_was_ever_in(verb: str, key: str, value: object, tmp_path: Path, capsys: OUT) -> None:
+    file = journal(tmp_path / "j.jsonl")
+    first, *rest = file.read_bytes().splitlines()
+    header = json.loads(first)
+    assert key in header["state"]["of"]
+    header["state"]["of"][key] = value
+    file.write_bytes(b"\n".join([json.dumps(header).encode(), *rest]) + b"\n")
+    assert run(verb, file) == 1
+    err = capsys.readouterr().err
+    assert err.startswith(f"llamaswap {verb}: ")
+    assert "Traceback" not in err
+
+
+@pytest.mark.parametrize("verb", ["replay", "simulate"])
 def test_a_broken_line_in_the_middle(verb: str, tmp_path: Path, capsys: OUT) -> None:
     file = journal(tmp_path / "j.jsonl")
     lines = file.read_bytes().splitlines()
