@@ -9,6 +9,7 @@ from typing import Any
 from llamaswap.importing.files import read_file
 from llamaswap.importing.found import Candidate, Harvest, Progress, UnusableError, is_folder
 from llamaswap.importing.kinds import kind_of
+from llamaswap.importing.names import identifier
 
 _LAYER = "application/vnd.ollama.image."
 _DIGEST = re.compile(r"sha256[:-]([0-9a-f]{64})")
@@ -72,7 +73,7 @@ def _candidate(store: Path, manifest: Path) -> Candidate:
     if projector:
         size += read_file(projector)[1]
     adapter = (("--lora", str(_blob(store, layers["adapter"]))),) if "adapter" in layers else ()
-    called, aliases = _names(host, namespace, name, tag)
+    called, aliases = _names(*(identifier(part) or "x" for part in (host, namespace, name, tag)))
     return Candidate(
         path=path,
         ids=(called,),

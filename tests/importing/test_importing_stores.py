@@ -205,6 +205,13 @@ def test_an_ollama_store(tmp_path: Path) -> None:
     }  # fmt: skip
 
 
+def test_a_tag_of_ollama_cannot_refer_to_anything(tmp_path: Path) -> None:
+    """A file's name may be any text; what is written must load, and mean no variable of ours."""
+    weights = write_model(tmp_path / "w").read_bytes()
+    ollama(tmp_path / "store", "registry.ollama.ai/library/x/${env.HOME}", {"model": weights})
+    assert set(by_id(found(tmp_path / "store"))) == {"x:env.HOME"}
+
+
 def test_lm_studio(tmp_path: Path) -> None:
     write_model(tmp_path / "bartowski/Thing-GGUF/Thing-Q4_K_M.gguf")
     write_model(tmp_path / "unsloth/Thing-GGUF/Thing-Q4_K_M.gguf")
