@@ -247,9 +247,11 @@ def test_a_directory_that_is_removed_is_made_again(
 ) -> None:
     """What went into the removed file is gone, but it is told, and nobody else may write into the new directory."""
     directory = tmp_path / "journal"
+    directory.mkdir()
     writing = Writing(directory)
     writing.until(lambda: files(directory))
-    shutil.rmtree(directory)
+    directory.rename(tmp_path / "gone")
+    shutil.rmtree(tmp_path / "gone")
     writing.until(lambda: directory.exists() and files(directory))
     assert "has been removed" in caplog.text
     assert writing.journal.dropped > 0
