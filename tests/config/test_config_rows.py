@@ -275,6 +275,7 @@ WARNED: list[tuple[str, str, str]] = [
     ("Q-14", "models: {b: ‹M›, a: " + m("aliases: [b]")[12:], "this alias has no effect"),
     ("Q-19", m("name: ${env.LS_NESTED}"), "refers to another variable"),
     ("Q-22", "helthCheckTimeout: 900", "did you mean healthCheckTimeout?"),
+    ("Q-22", m("tll: 5"), "did you mean ttl?"),
     ("Q-33", 'models: {a: {cmd: \'srv "x\', proxy: "http://127.0.0.1:1"}}', "never closed"),
     ("Q-34", "models: {a: {cmd: 'srv \\\\', proxy: \"http://127.0.0.1:1\"}}", "two backslashes"),
     ("Q-40", m("name: 1.10"), 'becomes the text "1.1"'),
