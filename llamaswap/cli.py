@@ -112,7 +112,7 @@ def _serve(flags: Flags) -> int:
     if flags.check:
         return _check(flags)
     # Mistakes in the flags are told without the time that these imports take.
-    from llamaswap.configfiles import ConfigFiles  # noqa: PLC0415
+    from llamaswap.configfiles import ConfigFiles  # noqa: PLC0415 - as above
 
     config = Path(flags.config) if flags.config else None
     config_dir = Path(flags.config_dir) if flags.config_dir else None
@@ -120,7 +120,7 @@ def _serve(flags: Flags) -> int:
     watched = files.names if flags.watch_config else None
     in_force = None
     if watched is not None:
-        from llamaswap.watch import look  # noqa: PLC0415
+        from llamaswap.watch import look  # noqa: PLC0415 - as above
 
         in_force = look(watched)  # before it is loaded, so that no change falls between the two
 
@@ -129,10 +129,10 @@ def _serve(flags: Flags) -> int:
 
     import trio  # noqa: PLC0415 - as above
 
-    from llamaswap.control.context import VersionInfo  # noqa: PLC0415
-    from llamaswap.daemon import Daemon, Options  # noqa: PLC0415
-    from llamaswap.gateway.address import bind  # noqa: PLC0415
-    from llamaswap.runtime_dir import RuntimeDirError, make_runtime_dir  # noqa: PLC0415
+    from llamaswap.control.context import VersionInfo  # noqa: PLC0415 - as above
+    from llamaswap.daemon import Daemon, Options  # noqa: PLC0415 - as above
+    from llamaswap.gateway.address import bind  # noqa: PLC0415 - as above
+    from llamaswap.runtime_dir import RuntimeDirError, make_runtime_dir  # noqa: PLC0415 - as above
 
     try:
         directory = make_runtime_dir()

@@ -89,12 +89,12 @@ async def _serve(
     shutdown_trigger: Callable[[], Awaitable[None]],
     stall_s: float,
 ) -> None:
-    from hypercorn.trio.worker_context import WorkerContext  # noqa: PLC0415
-    from hypercorn.typing import ConnectionState  # noqa: PLC0415
-    from hypercorn.utils import wrap_app  # noqa: PLC0415
+    from hypercorn.trio.worker_context import WorkerContext  # noqa: PLC0415 - imported at first contact
+    from hypercorn.typing import ConnectionState  # noqa: PLC0415 - as above
+    from hypercorn.utils import wrap_app  # noqa: PLC0415 - as above
 
-    from llamaswap.control.app import make_app  # noqa: PLC0415
-    from llamaswap.control.http1 import Http1Server  # noqa: PLC0415
+    from llamaswap.control.app import make_app  # noqa: PLC0415 - as above
+    from llamaswap.control.http1 import Http1Server  # noqa: PLC0415 - as above
 
     config = _hypercorn_config()
     worker = WorkerContext(None)

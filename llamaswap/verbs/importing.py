@@ -186,7 +186,7 @@ def _progress() -> Iterator[Progress]:
         yield lambda _: None
         return
     from rich.console import Console  # noqa: PLC0415 - only for a terminal
-    from rich.markup import escape  # noqa: PLC0415
+    from rich.markup import escape  # noqa: PLC0415 - as above
 
     with Console(stderr=True).status("looking for models") as status:
         yield lambda path: status.update(escape(harmless(f"looking for models in {path}")))

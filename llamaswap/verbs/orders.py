@@ -38,7 +38,7 @@ def _carry_out(client: Client, action: str, model: str | None, done: str, *, as_
 
 def _with_progress(client: Client, action: str, model: str | None) -> None:
     from rich.console import Console  # noqa: PLC0415 - only for a terminal
-    from rich.markup import escape  # noqa: PLC0415
+    from rich.markup import escape  # noqa: PLC0415 - as above
 
     progress = _Progress(client, action, model)
     with Console(stderr=True).status(f"{action}ing {escape(model or 'all models')}") as status:
