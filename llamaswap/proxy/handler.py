@@ -58,8 +58,8 @@ class ModelHandler:
         if request.upgrade:
             raise BadRequestError("no websocket is served at this path; /upstream/MODEL/ passes them on")
         body = await client.read_body(self._config().max_request_body)
-        config = self._config()  # a reload may have come while the body did
         name, streams = await self._aside.work(len(body), resolve.named, request, body)
+        config = self._config()  # a reload may have come while the body did
         request.streams = streams and request.path.startswith(_CHAT)
         if not name:
             raise ModelNotFoundError("no model id could be identified")
