@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 #: Longer words are no typing errors, and comparing them takes time.
 _LONGEST = 64
-_SHORT = 4
+_SHORT = range(3, 5)
 
 
 def closest(word: str, candidates: Iterable[str]) -> str | None:
@@ -16,7 +16,7 @@ def closest(word: str, candidates: Iterable[str]) -> str | None:
     names = list(dict.fromkeys(c for c in candidates if len(c) <= _LONGEST))
     folded = {_fold(name): name for name in reversed(names)}
     # In a short word one wrong letter is a third of it: tll for ttl.
-    near = difflib.get_close_matches(_fold(word), folded, n=1, cutoff=0.65 if len(word) <= _SHORT else 0.7)
+    near = difflib.get_close_matches(_fold(word), folded, n=1, cutoff=0.65 if len(word) in _SHORT else 0.7)
     return folded[near[0]] if near else None
 
 
