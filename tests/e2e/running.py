@@ -88,6 +88,12 @@ def fake(name: str, *flags: str, **keys: Any) -> dict[str, Any]:
     return {"cmd": shlex.join(words).replace("'${PORT}'", "${PORT}"), **keys}
 
 
+def suspend(process: psutil.Process) -> None:
+    """Stop *process* where it is, and see it stopped: on a busy machine it runs on for a moment after the signal."""
+    process.suspend()
+    until(lambda: process.status() == psutil.STATUS_STOPPED, f"process {process.pid} being suspended")
+
+
 def lock_is_free(path: Path) -> bool:
     """Whether no process of any model's tree is left: each holds the lock to its end, however it forked."""
     if not path.exists():

@@ -95,7 +95,7 @@ def test_the_plan_is_what_then_happens_and_the_log_says_it(daemon: StartDaemon) 
         told,
     ), told
     code, _, told = verb(running, "explain", "bea")
-    assert (code, told) == (1, "llamaswap explain: no model 'bea'; there are: a, b, bee\n")
+    assert (code, told) == (1, "llamaswap explain: no model 'bea'; did you mean bee?\n")
 
 
 def test_who_waits_is_told_why(daemon: StartDaemon) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from tests.e2e.conftest import StartDaemon
 from tests.e2e.orphans import LIMIT_S, MEDIAN_S, one_round, run_rounds, table
-from tests.e2e.running import Daemon, alive, fake, lock_is_free, until
+from tests.e2e.running import Daemon, alive, fake, lock_is_free, suspend, until
 
 pytestmark = pytest.mark.e2e
 
@@ -57,7 +57,7 @@ def test_what_outlived_daemon_and_guard_is_reclaimed_at_the_next_start(tmp_path:
         tree = first.look()
         model = next(process for process in tree if process.pid == first.model_pid("a"))
         guard = next(process for process in tree if process.pid != model.pid)
-        guard.suspend()
+        suspend(guard)
         first.signal(signal.SIGKILL)
         first.wait(5)
         guard.kill()

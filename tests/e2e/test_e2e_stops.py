@@ -7,7 +7,7 @@ import time
 import pytest
 
 from tests.e2e.conftest import StartDaemon
-from tests.e2e.running import Daemon, alive, fake, until
+from tests.e2e.running import Daemon, alive, fake, suspend, until
 from tests.e2e.wire import CutError, Wire
 
 pytestmark = pytest.mark.e2e
@@ -40,7 +40,7 @@ def test_a_model_that_never_answers_and_one_that_is_suspended_can_be_unloaded(da
     assert running.get("/upstream/frozen/echo").status == 200
     with running.wire() as served:
         frozen = next(p for p in running.look() if p.pid == running.model_pid("frozen"))
-        frozen.suspend()
+        suspend(frozen)
         served.chat("frozen")
         running.until_serving("frozen")
         began = time.monotonic()
