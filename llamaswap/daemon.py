@@ -23,7 +23,7 @@ from pathlib import Path
 import trio
 
 from llamaswap import __version__, runtime_dir
-from llamaswap.config.plan import Plan
+from llamaswap.config.plan.plan import Plan
 from llamaswap.config.schema import Config, ModelConfig, ModelId
 from llamaswap.control.context import ControlContext, VersionInfo
 from llamaswap.controlplane import ControlPlane

@@ -22,7 +22,7 @@ from urllib.parse import urlsplit
 
 import trio
 
-from llamaswap.config.plan import Alive, make_plan
+from llamaswap.config.plan.plan import Alive, make_plan
 from llamaswap.config.routing import RoutingConfig
 from llamaswap.config.schema import Config, ModelConfig, ModelId
 from llamaswap.errors import LlamaSwapError, ModelNotFoundError, NotReadyError

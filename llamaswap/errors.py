@@ -124,7 +124,7 @@ class NotReadyError(ServiceUnavailableError):
 class ConfigError(LlamaSwapError):
     """The configuration cannot be used; `str()` lists every problem with its place and remedy.
 
-    `problems` holds them one by one (`llamaswap.config.problems.Problem`).
+    `problems` holds them one by one (`llamaswap.config.text.problems.Problem`).
     """
 
     def __init__(self, message: str, problems: tuple[object, ...] = ()) -> None:

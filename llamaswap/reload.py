@@ -15,11 +15,11 @@ from pathlib import Path
 import trio
 
 from llamaswap.config.load import Loaded, PortsInUse
-from llamaswap.config.plan import Alive, Plan, make_plan
-from llamaswap.config.plan_text import plan_lines
-from llamaswap.config.problems import Problem
+from llamaswap.config.plan.plan import Alive, Plan, make_plan
+from llamaswap.config.plan.sticky import fits, load_again
+from llamaswap.config.plan.text import plan_lines
 from llamaswap.config.schema import Config
-from llamaswap.config.sticky import fits, load_again
+from llamaswap.config.text.problems import Problem
 from llamaswap.configfiles import FromFiles, ReadFiles
 from llamaswap.dispatcher import Dispatcher
 from llamaswap.errors import ConfigError, LlamaSwapError, ShuttingDownError

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import trio
 
-from llamaswap.config.sources import MOST_BYTES
+from llamaswap.config.text.sources import MOST_BYTES
 from llamaswap.errors import ConfigError
 from llamaswap.stillness import MISSING, UNREADABLE, Seen, Stillness
 

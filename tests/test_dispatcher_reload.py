@@ -8,7 +8,7 @@ import pytest
 import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
-from llamaswap.config.plan import make_plan
+from llamaswap.config.plan.plan import make_plan
 from llamaswap.config.routing import FifoSettings, GroupConfig, RoutingConfig, SchedulerConfig, SchedulerName
 from llamaswap.config.schema import Config, ModelConfig, ModelId
 from llamaswap.dispatcher import Dispatcher, Lease

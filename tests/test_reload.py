@@ -12,9 +12,9 @@ from trio.testing import wait_all_tasks_blocked
 
 from llamaswap import reload as reloading
 from llamaswap.config.load import Loaded, PortsInUse
-from llamaswap.config.plan import Plan
-from llamaswap.config.problems import Problem
+from llamaswap.config.plan.plan import Plan
 from llamaswap.config.schema import Config, ModelConfig, ModelId
+from llamaswap.config.text.problems import Problem
 from llamaswap.dispatcher import Dispatcher
 from llamaswap.errors import ConfigError, ShuttingDownError
 from llamaswap.reload import FromFiles, Reloader

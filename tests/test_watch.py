@@ -19,7 +19,7 @@ from inotify_simple import INotify
 
 from llamaswap import hints, stillness
 from llamaswap import watch as watch_module
-from llamaswap.config.sources import sources
+from llamaswap.config.text.sources import sources
 from llamaswap.watch import look, watch
 
 #: Promised: the last of several writes wins within so long. (What is done with it takes a moment of its own.)

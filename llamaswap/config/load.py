@@ -10,19 +10,19 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from llamaswap.config.assemble.root import build
-from llamaswap.config.environment import Variables
-from llamaswap.config.expand import Expanded, PortsInUse, expand
-from llamaswap.config.keys import check_keys
-from llamaswap.config.merge import merge
-from llamaswap.config.nodes import List, Map, is_null, kind_of
-from llamaswap.config.place import Mark, Source
-from llamaswap.config.problems import Problem, Problems
+from llamaswap.config.effective.written import Written
 from llamaswap.config.schema import Config
-from llamaswap.config.sources import decoded, read, sources
-from llamaswap.config.table import TOP_LEVEL
-from llamaswap.config.tree import TreeBuilder
-from llamaswap.config.written import Written
-from llamaswap.config.yaml import compose
+from llamaswap.config.table.keys import check_keys
+from llamaswap.config.table.root import TOP_LEVEL
+from llamaswap.config.text.environment import Variables
+from llamaswap.config.text.expand import Expanded, PortsInUse, expand
+from llamaswap.config.text.merge import merge
+from llamaswap.config.text.nodes import List, Map, is_null, kind_of
+from llamaswap.config.text.place import Mark, Source
+from llamaswap.config.text.problems import Problem, Problems
+from llamaswap.config.text.sources import decoded, read, sources
+from llamaswap.config.text.tree import TreeBuilder
+from llamaswap.config.text.yaml import compose
 from llamaswap.errors import ConfigError
 
 __all__ = ["Examined", "Loaded", "PortsInUse", "examine", "load", "load_text", "sources"]

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
-from llamaswap.config.place import shortened
+from llamaswap.config.text.place import shortened
 
 #: What ``upstream.ignorePaths`` is when the file says nothing.
 DEFAULT_PATTERN = r".*\.(js|json|css|png|gif|jpg|jpeg|ico|txt)$"

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Literal
 
-from llamaswap.config.matrix import Matrix
+from llamaswap.config.matrix.sets import Matrix
 from llamaswap.config.names import ModelId
 
 SchedulerName = Literal["serial", "fifo", "batch"]

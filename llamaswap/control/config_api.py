@@ -5,8 +5,8 @@ from typing import Any
 
 from quart import Quart, Response, request
 
-from llamaswap.config.plan_text import plan_json
-from llamaswap.config.problems import Problem, dotted
+from llamaswap.config.plan.text import plan_json
+from llamaswap.config.text.problems import Problem, dotted
 from llamaswap.control.answers import json_answer
 from llamaswap.control.context import ControlContext
 from llamaswap.reload import Attempt, InForce

@@ -5,10 +5,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
-from llamaswap.config.matrix import Matrix
+from llamaswap.config.matrix.sets import Matrix
 from llamaswap.config.names import ModelId
-from llamaswap.config.place import shortened
 from llamaswap.config.routing import GroupConfig, RoutingConfig
+from llamaswap.config.text.place import shortened
 from llamaswap.schedule.matrix import Choice, solve
 
 #: Decisions of a matrix that are kept. The same few are asked for on each pass.

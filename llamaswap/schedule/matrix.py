@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from llamaswap.config.matrix import Matrix
-from llamaswap.config.matrix_states import MOST_WORK
+from llamaswap.config.matrix.sets import Matrix
+from llamaswap.config.matrix.states import MOST_WORK
 from llamaswap.config.names import ModelId
 
 

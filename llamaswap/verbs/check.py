@@ -6,14 +6,14 @@ import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from llamaswap.config import masks
-from llamaswap.config.effective import as_text, effective
+from llamaswap.config.effective import masks
+from llamaswap.config.effective.root import as_text, effective
 from llamaswap.config.lints import Facts, lint, placed
 from llamaswap.config.load import Examined, examine, sources
 from llamaswap.config.names import ModelId
-from llamaswap.config.place import Source
-from llamaswap.config.problems import Problem, Problems
-from llamaswap.config.sources import MOST_BYTES, decoded, read
+from llamaswap.config.text.place import Source
+from llamaswap.config.text.problems import Problem, Problems
+from llamaswap.config.text.sources import MOST_BYTES, decoded, read
 from llamaswap.errors import ConfigError
 from llamaswap.verbs.check_machine import machine_lints, measured_loads
 from llamaswap.verbs.check_problems import print_problems

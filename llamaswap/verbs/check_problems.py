@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from typing import Any, TextIO
 
-from llamaswap.config.place import printable
-from llamaswap.config.problems import Problem, dotted
+from llamaswap.config.text.place import printable
+from llamaswap.config.text.problems import Problem, dotted
 
 _STYLES = {"error": "bold red", "warning": "bold yellow"}
 

@@ -1,7 +1,7 @@
 """Who may run beside whom, and in which order requests run: as words and rows."""
 
 from llamaswap.config.lints.together import group_evicts
-from llamaswap.config.matrix import Matrix
+from llamaswap.config.matrix.sets import Matrix
 from llamaswap.config.routing import GroupConfig, SchedulerConfig
 from llamaswap.config.schema import Config
 

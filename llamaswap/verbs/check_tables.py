@@ -4,11 +4,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, TextIO
 
-from llamaswap.config import masks
+from llamaswap.config.effective import masks
 from llamaswap.config.load import Loaded
-from llamaswap.config.place import printable
 from llamaswap.config.schema import Config, ModelConfig
 from llamaswap.config.shipped import shipped
+from llamaswap.config.text.place import printable
 from llamaswap.verbs.check_routing import beside, scheduler_in_words
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from llamaswap.config.suggest import closest
+from llamaswap.config.text.suggest import closest
 from llamaswap.runtime_dir import foreign_daemons, live_sockets, port_of
 
 #: For answers that need no model: a daemon that takes longer than this is stuck.

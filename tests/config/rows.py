@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from llamaswap.config.load import Loaded, expanded, load_text
-from llamaswap.config.nodes import Map, Node, Scalar
-from llamaswap.config.place import Source
-from llamaswap.config.problems import Problems
 from llamaswap.config.schema import ModelConfig
+from llamaswap.config.text.nodes import Map, Node, Scalar
+from llamaswap.config.text.place import Source
+from llamaswap.config.text.problems import Problems
 from llamaswap.errors import ConfigError
 
 ENVIRON = {

@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from llamaswap.config.argv import split, without_comments
+from llamaswap.config.commands.argv import split, without_comments
 
 VECTORS = [
     ("srv  -m  x.gguf", ["srv", "-m", "x.gguf"]),

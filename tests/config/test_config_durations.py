@@ -2,7 +2,7 @@
 
 import pytest
 
-from llamaswap.config.durations import parse_duration
+from llamaswap.config.reading.durations import parse_duration
 
 
 @pytest.mark.parametrize(

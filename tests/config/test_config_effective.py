@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 
-from llamaswap.config import argv
-from llamaswap.config.effective import as_text, effective
+from llamaswap.config.commands import argv
+from llamaswap.config.effective.masks import is_secret
+from llamaswap.config.effective.root import as_text, effective
 from llamaswap.config.load import load_text
-from llamaswap.config.masks import is_secret
 from llamaswap.config.schema import Config
-from llamaswap.config.shapes import Each, Key, Section
-from llamaswap.config.table import ROOT
+from llamaswap.config.table.root import ROOT
+from llamaswap.config.table.shapes import Each, Key, Section
 from llamaswap.errors import ConfigError
 from tests.config import test_config_rows as first
 from tests.config import test_config_rows_sections as second

@@ -7,17 +7,29 @@ from typing import Any
 
 import pytest
 
-from llamaswap.config.environment import Variables
 from llamaswap.config.load import load
-from llamaswap.config.nodes import Entry, Map
-from llamaswap.config.place import Source
-from llamaswap.config.problems import Problems
-from llamaswap.config.scalars import text_of
-from llamaswap.config.shapes import Anything, Duration, Each, Key, Macros, Names, Section, Switch, Text, Texts, Whole
 from llamaswap.config.shipped import shipped
-from llamaswap.config.table import ROOT
-from llamaswap.config.tree import TreeBuilder
-from llamaswap.config.yaml import compose
+from llamaswap.config.table.root import ROOT
+from llamaswap.config.table.shapes import (
+    Anything,
+    Duration,
+    Each,
+    Key,
+    Macros,
+    Names,
+    Section,
+    Switch,
+    Text,
+    Texts,
+    Whole,
+)
+from llamaswap.config.text.environment import Variables
+from llamaswap.config.text.nodes import Entry, Map
+from llamaswap.config.text.place import Source
+from llamaswap.config.text.problems import Problems
+from llamaswap.config.text.scalars import text_of
+from llamaswap.config.text.tree import TreeBuilder
+from llamaswap.config.text.yaml import compose
 
 EXAMPLE = shipped("example.yaml")
 #: Older spellings, which an example should not teach.

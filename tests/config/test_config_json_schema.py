@@ -7,15 +7,15 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
-from llamaswap.config.environment import Variables
-from llamaswap.config.json_schema import json_schema
-from llamaswap.config.jsonable import jsonable
 from llamaswap.config.load import load, load_text
-from llamaswap.config.nodes import Map
-from llamaswap.config.place import Source
-from llamaswap.config.problems import Problem, Problems
-from llamaswap.config.tree import TreeBuilder
-from llamaswap.config.yaml import compose
+from llamaswap.config.table.json_schema import json_schema
+from llamaswap.config.text.environment import Variables
+from llamaswap.config.text.jsonable import jsonable
+from llamaswap.config.text.nodes import Map
+from llamaswap.config.text.place import Source
+from llamaswap.config.text.problems import Problem, Problems
+from llamaswap.config.text.tree import TreeBuilder
+from llamaswap.config.text.yaml import compose
 from llamaswap.errors import ConfigError
 from tests.config import test_config_rows as first
 from tests.config import test_config_rows_sections as second

@@ -4,13 +4,13 @@ import json
 
 import pytest
 
-from llamaswap.config.environment import Variables
-from llamaswap.config.jsonable import JsonValue, jsonable
-from llamaswap.config.nodes import Map, Node, Scalar
-from llamaswap.config.place import Source
-from llamaswap.config.problems import KeyPath, Problems
-from llamaswap.config.tree import TreeBuilder
-from llamaswap.config.yaml import compose
+from llamaswap.config.text.environment import Variables
+from llamaswap.config.text.jsonable import JsonValue, jsonable
+from llamaswap.config.text.nodes import Map, Node, Scalar
+from llamaswap.config.text.place import Source
+from llamaswap.config.text.problems import KeyPath, Problems
+from llamaswap.config.text.tree import TreeBuilder
+from llamaswap.config.text.yaml import compose
 
 
 def read(text: str) -> Node:

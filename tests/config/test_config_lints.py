@@ -17,9 +17,9 @@ from hypothesis import given, settings
 from llamaswap.config.lints import Facts, lint, placed
 from llamaswap.config.load import Examined, examine, sources
 from llamaswap.config.names import ModelId
-from llamaswap.config.place import Source
-from llamaswap.config.problems import Problem
 from llamaswap.config.rules import ALWAYS_ERRORS, ALWAYS_WARNINGS, RULES
+from llamaswap.config.text.place import Source
+from llamaswap.config.text.problems import Problem
 from llamaswap.errors import ConfigError
 from llamaswap.verbs.check_machine import machine_lints
 from tests.config.rows import plain

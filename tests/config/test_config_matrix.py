@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from llamaswap.config.matrix import Matrix
-from llamaswap.config.matrix_compile import Finding, compile_matrix
-from llamaswap.config.matrix_language import AllOf, AnyOf, Expression, MatrixSyntaxError, Name, SetRef, Token, parse
+from llamaswap.config.matrix.compile import Finding, compile_matrix
+from llamaswap.config.matrix.language import AllOf, AnyOf, Expression, MatrixSyntaxError, Name, SetRef, Token, parse
+from llamaswap.config.matrix.sets import Matrix
 from llamaswap.config.names import ModelId
 
 A, B, C = (Name(ModelId(name)) for name in "abc")

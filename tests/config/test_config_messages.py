@@ -3,7 +3,7 @@
 import pytest
 
 from llamaswap.config.load import load_text
-from llamaswap.config.problems import Problem, dotted
+from llamaswap.config.text.problems import Problem, dotted
 from llamaswap.errors import ConfigError
 
 

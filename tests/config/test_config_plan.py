@@ -7,14 +7,14 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from llamaswap.config.differences import name_of
 from llamaswap.config.load import PortsInUse, load_text
-from llamaswap.config.plan import Alive, Plan, make_plan
-from llamaswap.config.plan_text import MOST_LINES, plan_json, plan_lines
+from llamaswap.config.plan.differences import name_of
+from llamaswap.config.plan.plan import Alive, Plan, make_plan
+from llamaswap.config.plan.text import MOST_LINES, plan_json, plan_lines
 from llamaswap.config.schema import Config, ModelConfig, ModelId
-from llamaswap.config.shapes import Each, Section
-from llamaswap.config.table import ROOT
-from llamaswap.config.table_models import MODEL
+from llamaswap.config.table.models import MODEL
+from llamaswap.config.table.root import ROOT
+from llamaswap.config.table.shapes import Each, Section
 
 A, B = ModelId("a"), ModelId("b")
 

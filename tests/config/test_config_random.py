@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from llamaswap.config.load import Loaded, load_text
-from llamaswap.config.problems import Problems
-from llamaswap.config.sources import decoded
+from llamaswap.config.text.problems import Problems
+from llamaswap.config.text.sources import decoded
 from llamaswap.errors import ConfigError
 
 ENVIRON = {"SET": "value", "NUM": "7", "EMPTY": "", "NESTED": "${env.SET}", "LIST": "[a, b]", "BROKEN": "[a"}

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
-from llamaswap.config.scalars import resolve, resolve_tagged, text_of
+from llamaswap.config.text.scalars import resolve, resolve_tagged, text_of
 
 STRINGS = [
     "yes",

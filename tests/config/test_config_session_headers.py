@@ -2,7 +2,7 @@
 
 import pytest
 
-from llamaswap.config.session_headers import session_headers
+from llamaswap.config.reading.session_headers import session_headers
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-import llamaswap.config.yaml
+import llamaswap.config.text.yaml
 from llamaswap.config.load import load, load_text, sources
 from llamaswap.errors import ConfigError
 
@@ -135,7 +135,7 @@ def test_hostile_texts_are_refused_in_bounded_time(name: str) -> None:
 
 
 def test_the_pure_parser_serves_where_libyaml_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(llamaswap.config.yaml, "_LOADER", yaml.SafeLoader)
+    monkeypatch.setattr(llamaswap.config.text.yaml, "_LOADER", yaml.SafeLoader)
     assert load_text("stallTimeout: 7", "c.yaml", {}).config.stall_timeout == 7.0
     for text, what in [
         ("a:\n\t- b", "a tab"),

@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from llamaswap.config.load import Loaded, PortsInUse, load_text
-from llamaswap.config.plan import Alive
+from llamaswap.config.plan.plan import Alive
+from llamaswap.config.plan.sticky import fits, load_again
 from llamaswap.config.schema import Config, ModelId
-from llamaswap.config.sticky import fits, load_again
 from llamaswap.errors import ConfigError
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from llamaswap.config.store_path import trimmed, why_no_store
+from llamaswap.config.reading.store_path import trimmed, why_no_store
 
 
 def what(path: str) -> str:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from llamaswap.config.urls import why_no_url
+from llamaswap.config.reading.urls import why_no_url
 
 
 @pytest.mark.parametrize(

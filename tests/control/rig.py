@@ -9,7 +9,7 @@ from pathlib import Path
 import trio
 
 from llamaswap.config.load import Loaded, PortsInUse
-from llamaswap.config.plan import Plan
+from llamaswap.config.plan.plan import Plan
 from llamaswap.config.schema import Config, ModelConfig, ModelId
 from llamaswap.control.context import ControlContext, VersionInfo
 from llamaswap.control.server import serve_control

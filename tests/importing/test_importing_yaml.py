@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from llamaswap.config.argv import split
+from llamaswap.config.commands.argv import split
 from llamaswap.config.load import load_text
 from llamaswap.config.names import ModelId
 from llamaswap.embedded.commandline import parse

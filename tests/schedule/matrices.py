@@ -7,8 +7,8 @@ import random
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from llamaswap.config.matrix import Matrix
-from llamaswap.config.matrix_compile import Finding, compile_matrix
+from llamaswap.config.matrix.compile import Finding, compile_matrix
+from llamaswap.config.matrix.sets import Matrix
 from llamaswap.config.names import ModelId
 from llamaswap.schedule.matrix import Choice, solve
 

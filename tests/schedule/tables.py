@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from string import ascii_lowercase
 from typing import Any
 
-from llamaswap.config.matrix import Matrix
-from llamaswap.config.matrix_compile import Finding, compile_matrix
+from llamaswap.config.matrix.compile import Finding, compile_matrix
+from llamaswap.config.matrix.sets import Matrix
 from llamaswap.config.names import ModelId
 from llamaswap.config.routing import BatchSettings, FifoSettings
 from llamaswap.schedule.batch import BatchScheduler

@@ -6,8 +6,8 @@ from itertools import combinations
 
 import pytest
 
-from llamaswap.config.matrix import Matrix
-from llamaswap.config.matrix_compile import Finding, compile_matrix
+from llamaswap.config.matrix.compile import Finding, compile_matrix
+from llamaswap.config.matrix.sets import Matrix
 from llamaswap.config.names import ModelId
 from llamaswap.config.routing import GroupConfig, RoutingConfig, SchedulerConfig, SchedulerName
 from llamaswap.schedule.eviction import (

@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
-from llamaswap.config.matrix import Matrix
-from llamaswap.config.matrix_compile import compile_matrix
+from llamaswap.config.matrix.compile import compile_matrix
+from llamaswap.config.matrix.sets import Matrix
 from llamaswap.config.routing import (
     IMPLICIT_GROUP,
     BatchSettings,

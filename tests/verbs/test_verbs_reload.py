@@ -9,7 +9,7 @@ import trio
 
 from llamaswap import verbs
 from llamaswap.config.load import Loaded
-from llamaswap.config.problems import Problem
+from llamaswap.config.text.problems import Problem
 from llamaswap.errors import ConfigError
 from tests.control.rig import CONFIG, A, control_plane
 

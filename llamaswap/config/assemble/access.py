@@ -1,8 +1,8 @@
 """Who is let in, what is recorded, and where."""
 
-from llamaswap.config.fields import Fields
+from llamaswap.config.reading.fields import Fields
+from llamaswap.config.reading.store_path import trimmed, why_no_store
 from llamaswap.config.regexes import MOST_PATTERNS, PathPatterns, why_no_regex
-from llamaswap.config.store_path import trimmed, why_no_store
 
 
 def api_keys(root: Fields) -> tuple[str, ...]:

@@ -1,7 +1,7 @@
 """``groups``: each model is in exactly one, the implicit one if it is in no other."""
 
 from llamaswap.config.assemble.names import Names
-from llamaswap.config.fields import Fields, Item
+from llamaswap.config.reading.fields import Fields, Item
 from llamaswap.config.routing import IMPLICIT_GROUP, GroupConfig
 from llamaswap.config.schema import ModelId
 

@@ -3,10 +3,10 @@
 from dataclasses import replace
 
 from llamaswap.config.assemble.names import Names
-from llamaswap.config.fields import Fields
-from llamaswap.config.matrix import Matrix
-from llamaswap.config.matrix_compile import Finding, compile_matrix
-from llamaswap.config.place import Mark
+from llamaswap.config.matrix.compile import Finding, compile_matrix
+from llamaswap.config.matrix.sets import Matrix
+from llamaswap.config.reading.fields import Fields
+from llamaswap.config.text.place import Mark
 
 
 def build_matrix(fields: Fields, names: Names) -> Matrix:

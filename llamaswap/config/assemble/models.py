@@ -2,13 +2,13 @@
 
 from dataclasses import dataclass
 
-from llamaswap.config import argv
 from llamaswap.config.assemble import parts
-from llamaswap.config.expand import Expanded
-from llamaswap.config.fields import Fields, Item
+from llamaswap.config.commands import argv
 from llamaswap.config.parts import Capabilities
+from llamaswap.config.reading.fields import Fields, Item
+from llamaswap.config.reading.urls import why_no_url
 from llamaswap.config.schema import ModelConfig, ModelId
-from llamaswap.config.urls import why_no_url
+from llamaswap.config.text.expand import Expanded
 
 _COMFYUI, _COMFYUI_LEAST = "comfyui_auto", 50
 

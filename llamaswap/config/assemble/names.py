@@ -3,14 +3,14 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from llamaswap.config.argv import BLANKS
 from llamaswap.config.assemble.models import BuiltModel
-from llamaswap.config.fields import Fields, Item
+from llamaswap.config.commands.argv import BLANKS
 from llamaswap.config.parts import PeerConfig, PeerModel
-from llamaswap.config.place import Mark
-from llamaswap.config.problems import KeyPath, Problems
+from llamaswap.config.reading.fields import Fields, Item
 from llamaswap.config.schema import ModelConfig, ModelId
-from llamaswap.config.suggest import closest
+from llamaswap.config.text.place import Mark
+from llamaswap.config.text.problems import KeyPath, Problems
+from llamaswap.config.text.suggest import closest
 
 
 @dataclass(slots=True)

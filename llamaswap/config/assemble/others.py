@@ -3,15 +3,15 @@
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from llamaswap.config.argv import BLANKS
 from llamaswap.config.assemble import parts
 from llamaswap.config.assemble.names import Names, is_full
-from llamaswap.config.fields import Fields, Item
+from llamaswap.config.commands.argv import BLANKS
 from llamaswap.config.parts import PeerConfig, PeerModel, ProfileConfig, SelectorConfig
-from llamaswap.config.problems import Problems
+from llamaswap.config.reading.fields import Fields, Item
 from llamaswap.config.routing import RoutingConfig
 from llamaswap.config.schema import ModelId
-from llamaswap.config.suggest import closest
+from llamaswap.config.text.problems import Problems
+from llamaswap.config.text.suggest import closest
 
 
 def build_peers(root: Fields) -> tuple[dict[str, PeerConfig], dict[str, Fields]]:

@@ -3,13 +3,13 @@
 from types import MappingProxyType
 from typing import Any
 
-from llamaswap.config.argv import BLANKS
-from llamaswap.config.fields import Fields
-from llamaswap.config.jsonable import jsonable
-from llamaswap.config.nodes import Map, Scalar, is_null, kind_of, shown
+from llamaswap.config.commands.argv import BLANKS
 from llamaswap.config.parts import Filters, JsonObject, Timeouts
-from llamaswap.config.problems import KeyPath
-from llamaswap.config.urls import why_no_url
+from llamaswap.config.reading.fields import Fields
+from llamaswap.config.reading.urls import why_no_url
+from llamaswap.config.text.jsonable import jsonable
+from llamaswap.config.text.nodes import Map, Scalar, is_null, kind_of, shown
+from llamaswap.config.text.problems import KeyPath
 
 _PROTECTED = "model"
 

@@ -3,21 +3,21 @@
 from types import MappingProxyType
 from typing import cast
 
-from llamaswap.config.argv import BLANKS
 from llamaswap.config.assemble import access
 from llamaswap.config.assemble.models import Defaults, build_model
 from llamaswap.config.assemble.names import build_names, preload
 from llamaswap.config.assemble.others import Selectors, build_peers, build_profiles
 from llamaswap.config.assemble.ports import check_ports
 from llamaswap.config.assemble.routing import build_routing
-from llamaswap.config.expand import Expanded
-from llamaswap.config.fields import Fields
+from llamaswap.config.commands.argv import BLANKS
 from llamaswap.config.journal import JournalSettings
 from llamaswap.config.parts import PerformanceConfig
-from llamaswap.config.problems import Problems
+from llamaswap.config.reading.fields import Fields
+from llamaswap.config.reading.session_headers import session_headers
 from llamaswap.config.schema import Config, LogLevel, LogSink
-from llamaswap.config.session_headers import session_headers
-from llamaswap.config.table import ROOT
+from llamaswap.config.table.root import ROOT
+from llamaswap.config.text.expand import Expanded
+from llamaswap.config.text.problems import Problems
 
 _SHORTEST_START_S = 15
 _DEFAULT_GRACE_S = 10

@@ -6,7 +6,7 @@ from typing import cast
 from llamaswap.config.assemble.groups import build_groups
 from llamaswap.config.assemble.matrix import build_matrix
 from llamaswap.config.assemble.names import Names
-from llamaswap.config.fields import Fields, NamedWhole
+from llamaswap.config.reading.fields import Fields, NamedWhole
 from llamaswap.config.routing import (
     BatchSettings,
     FifoSettings,

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 from llamaswap.config.lints import access, commands, groups, matrix, names, ports, schedulers, selectors, startup
 from llamaswap.config.lints.facts import Facts, Lint
-from llamaswap.config.problems import Problem, Problems
+from llamaswap.config.text.problems import Problem, Problems
 
 __all__ = ["Facts", "Lint", "lint", "placed"]
 

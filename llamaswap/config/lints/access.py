@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import PurePath
 
 from llamaswap.config.lints.facts import Facts, Lint
-from llamaswap.config.store_path import IN_MEMORY
+from llamaswap.config.reading.store_path import IN_MEMORY
 
 _SHORTEST_KEY = 16
 

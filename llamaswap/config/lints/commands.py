@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from llamaswap.config.lints.facts import Facts, Lint
-from llamaswap.config.problems import KeyPath
+from llamaswap.config.text.problems import KeyPath
 
 
 def env_item(facts: Facts) -> Iterator[Lint]:

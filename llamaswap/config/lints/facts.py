@@ -5,11 +5,11 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import NamedTuple
 
+from llamaswap.config.effective.written import Written
 from llamaswap.config.names import ModelId
-from llamaswap.config.problems import KeyPath
 from llamaswap.config.routing import RoutingConfig
 from llamaswap.config.schema import Config
-from llamaswap.config.written import Written
+from llamaswap.config.text.problems import KeyPath
 
 _SETTINGS: KeyPath = ("routing", "router", "settings")
 

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 from llamaswap.config.lints.facts import Facts, Lint
 from llamaswap.config.lints.together import group_evicts
-from llamaswap.config.problems import KeyPath
 from llamaswap.config.routing import IMPLICIT_GROUP, GroupConfig
+from llamaswap.config.text.problems import KeyPath
 
 
 def empty_group(facts: Facts) -> Iterator[Lint]:

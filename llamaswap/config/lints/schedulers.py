@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 
 from llamaswap.config.lints.facts import Facts, Lint
-from llamaswap.config.problems import KeyPath
 from llamaswap.config.routing import SchedulerConfig
 from llamaswap.config.schema import Config
+from llamaswap.config.text.problems import KeyPath
 
 _ROUTER: KeyPath = ("routing", "router")
 _SCHEDULER: KeyPath = ("routing", "scheduler")

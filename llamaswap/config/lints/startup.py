@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from llamaswap.config.lints.facts import Facts, Lint
 from llamaswap.config.lints.together import Together
 from llamaswap.config.names import ModelId
-from llamaswap.config.problems import KeyPath
+from llamaswap.config.text.problems import KeyPath
 
 _PRELOAD: KeyPath = ("hooks", "on_startup", "preload")
 

@@ -7,7 +7,7 @@ from typing import Any, get_args, get_type_hints
 
 from llamaswap.config.routing import RoutingConfig, SchedulerConfig, SchedulerName
 from llamaswap.config.schema import ModelId
-from llamaswap.config.suggest import closest
+from llamaswap.config.text.suggest import closest
 from llamaswap.schedule.events import ModelRules
 
 #: What the configuration calls the rules that have another name here.

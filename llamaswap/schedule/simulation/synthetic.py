@@ -13,7 +13,7 @@ from functools import partial
 
 from llamaswap.config.routing import RoutingConfig
 from llamaswap.config.schema import ModelId
-from llamaswap.config.suggest import closest
+from llamaswap.config.text.suggest import closest
 from llamaswap.schedule.events import Arrived, Event, ModelRules, Ticket
 from llamaswap.schedule.simulation.day import Day
 from llamaswap.schedule.simulation.durations import Load

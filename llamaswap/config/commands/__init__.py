@@ -1,0 +1,1 @@
+"""Command lines: splitting them, and slips in them."""

@@ -1,0 +1,1 @@
+"""The configuration as it holds, written out again."""

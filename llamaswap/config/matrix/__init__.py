@@ -1,0 +1,1 @@
+"""The matrix: its language, compiling it, and which states it allows."""
