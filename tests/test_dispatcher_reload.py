@@ -113,10 +113,10 @@ async def test_a_fact_that_waits_in_the_inbox_is_meant_for_the_old_models(autoju
     world = World(config(spec(A), spec(B)))
     async with trio.open_nursery() as nursery:
         dispatcher = await started(world, nursery)
-        dispatcher._handling = True  # as if both came up while a fact is being handled
+        dispatcher._turns.handling = True  # as if both came up while a fact is being handled
         lease = dispatcher.arrive(B)
         world.reload(config(spec(A)))
-        dispatcher._handling = False
+        dispatcher._turns.handling = False
         await wait_all_tasks_blocked()
         assert dispatcher.alive
         await trio.sleep(3)

@@ -45,9 +45,9 @@ DEFECTS = (
     ),
     Defect(
         "does not tell the scheduler of who leaves the queue",
-        "dispatcher",
-        "        self.post(Left(lease.ticket))",
-        "        if lease.upstream is not None:\n            self.post(Left(lease.ticket))",
+        "dispatcher.dispatcher",
+        "        self._turns.post(Left(lease.ticket))",
+        "        if lease.upstream is not None:\n            self._turns.post(Left(lease.ticket))",
     ),
     Defect(
         "does not notice a client's leaving",
@@ -64,7 +64,7 @@ DEFECTS = (
     # Connections to the models
     Defect(
         "keeps connections to a process that is gone",
-        "dispatcher",
+        "dispatcher.lives",
         "                run.upstream.close()\n",
         "",
     ),
@@ -110,17 +110,17 @@ DEFECTS = (
     ),
     Defect(
         "does not stop a load",
-        "dispatcher",
-        "                    run.process.stop(grace)\n",
-        "                    run.process.stop(grace) if run.ready else None\n",
+        "dispatcher.lives",
+        "            run.process.stop(grace)\n",
+        "            run.process.stop(grace) if run.ready else None\n",
         7,
     ),
     # The whole
     Defect(
         "loads with the settings of before the reload",
-        "dispatcher",
-        "        self._config = config\n        for run",
-        "        for run",
+        "dispatcher.core",
+        "        self._config = config\n        self._lives",
+        "        self._lives",
         2,
     ),
     Defect(
@@ -131,7 +131,7 @@ DEFECTS = (
     ),
     Defect(
         "does not notice that all are gone",
-        "dispatcher",
+        "dispatcher.lives",
         "                if not self._runs:\n                    self._quiet.set()\n",
         "",
         2,

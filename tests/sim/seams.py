@@ -315,7 +315,7 @@ def _names(module: ModuleType) -> dict[str, object]:
             "listening_inodes": _listening_inodes,
             "describe_listener": _describe_listener,
         },
-        "llamaswap.dispatcher": {"os": _like(os, killpg=_killpg)},
+        "llamaswap.dispatcher.lives": {"os": _like(os, killpg=_killpg)},
         "llamaswap.shutdown": {"os": _like(os, _exit=_exit)},
         "llamaswap.daemon": {
             "ControlPlane": Control,
