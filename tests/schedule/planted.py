@@ -12,9 +12,10 @@ from types import ModuleType
 from typing import Any
 
 import llamaswap.schedule
+from tests.schedule.crowd import ViolationError
 from tests.schedule.random_world import History
-from tests.schedule.small_world import PLANS, Plan, explore
-from tests.schedule.world import ViolationError
+from tests.schedule.small_plans import PLANS, Plan
+from tests.schedule.small_world import explore
 
 #: Each after those it imports.
 PARTS = (

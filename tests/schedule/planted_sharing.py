@@ -9,7 +9,7 @@ from llamaswap.config.routing import BatchSettings, FifoSettings
 from tests.schedule.planted import Defect, caught_by_random_worlds, caught_by_small_worlds
 from tests.schedule.random_world import History
 from tests.schedule.sharing_plans import BATCH_PLANS, FIFO_PLANS, SharingHistory
-from tests.schedule.small_world import Plan
+from tests.schedule.small_plans import Plan
 from tests.schedule.twins import Twins
 
 

@@ -2,7 +2,7 @@
 
 import random
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 from llamaswap.config.routing import RoutingConfig
 from llamaswap.config.schema import ModelId
@@ -26,10 +26,16 @@ from llamaswap.schedule.events import (
 )
 from llamaswap.schedule.residents import State
 from llamaswap.schedule.serial import SerialScheduler
-from tests.schedule.world import Process, ViolationError, World
+from tests.schedule.crowd import ViolationError
+from tests.schedule.world import World
 
 #: A history ends with a shutdown and a quiet-down, so it may not be endless.
 EVENTS = 400
+#: So rarely all requests are counted and compared. What costs less is judged at each event.
+DEAR_EVERY = 8
+
+Fate = Callable[[ModelId, Life], Event]
+T = TypeVar("T")
 
 
 class History:
@@ -41,11 +47,16 @@ class History:
         self.calm = self.random.choice((0.3, 1.0, 3.0))  # how rarely things go wrong
         self.sick = self.random.choice((1, 1, 1, 20))  # how much likelier a start fails, and people do not interfere
         self.busy = self.random.choice((0.5, 1.0, 2.0))  # arrivals for each departure
+        self._moves = (0.0, 0.0, 0.125, 1.0, 7.0, 3.0 * self.sick)
+        self._whims = self._whims_of_people()
+        self._fates = _fates(1 / self.calm, self.sick)
         rules = self._rules()
         self.journal: list[Any] = []  # how the machine was made, then each pass; see `lines`
         self.world = self._world(make, rules)
+        self.world.dear_every = DEAR_EVERY
         self.tickets = 0
         self.asks = 0
+        self.recent: list[ModelId] = []  # what was asked for last, twice
         self.last: Event = Tick()
 
     def run(self, events: int = EVENTS) -> int:
@@ -90,9 +101,9 @@ class History:
         orders = self.world.tell(event)
         self.journal.append((self.world.now, event, orders))
 
-    def _step(self) -> None:
-        self._pass_time()
-        choices: list[tuple[float, Callable[[], Event]]] = [
+    def _whims_of_people(self) -> list[tuple[float, Callable[[], Event]]]:
+        """What may always come next, with its weight."""
+        return [
             (4 * self.busy, self._arrival),
             (0.1 / self.calm, self._late),
             (0.3 / self.calm / self.sick, self._unload),
@@ -100,16 +111,27 @@ class History:
             (0.005 / self.calm, self._shutdown),
             (0.5, Tick),
         ]
-        if self.world.clients:
-            choices.append((4.0, self._departure))
-        choices += [(2.0, lambda life=life: self._turn(life)) for life in self.world.processes]  # type: ignore[misc] # mypy cannot type a lambda's default
-        weights = [weight for weight, _ in choices]
-        ((_, choose),) = self.random.choices(choices, weights)
-        self._tell(choose())
+
+    def _step(self) -> None:
+        self._pass_time()
+        self._tell(self._choose()())
+
+    def _choose(self) -> Callable[[], Event]:
+        """Something that may come next: each process has a weight of 2, and all departures together one of 4."""
+        processes, departures = self.world.processes, 4.0 if self.world.crowd.anybody() else 0.0
+        whims = sum([weight for weight, _ in self._whims])
+        mark = self.random.random() * (2.0 * len(processes) + departures + whims)
+        if mark < 2.0 * len(processes):
+            life = [*processes][int(mark / 2.0)]
+            return lambda: self._turn(life)
+        mark -= 2.0 * len(processes)
+        if mark < departures:
+            return self._departure
+        return _picked(self._whims, mark - departures)
 
     def _pass_time(self) -> None:
-        due = self.world.machine.next_deadline
-        moved = self.random.choice((0.0, 0.0, 0.125, 1.0, 7.0, 3.0 * self.sick))
+        due = self.world.due
+        moved = self._moves[int(self.random.random() * len(self._moves))]
         if due is not None and due <= self.world.now + moved and self.random.random() < 0.8:
             self.world.now = due  # the dispatcher keeps deadlines, unless another event comes first
             self._tell(Tick())
@@ -117,53 +139,30 @@ class History:
             self.world.now += moved
 
     def _model(self) -> ModelId:
-        known = list(self.world.models)
-        recent = [client.model for client in self.world.clients.values()][-1:]
-        return self.random.choice([*known, *recent, *recent, ModelId("ghost")] if known else [ModelId("ghost")])
+        known = [*self.world.models]
+        choices = [*known, *self.recent, ModelId("ghost")] if known else [ModelId("ghost")]
+        return choices[int(self.random.random() * len(choices))]
 
     def _arrival(self) -> Event:
         self.tickets += 1
-        return Arrived(Ticket(self.tickets), self._model())
+        model = self._model()
+        self.recent = [model, model]
+        return Arrived(Ticket(self.tickets), model)
 
     def _departure(self) -> Event:
         """A served or refused client leaves; less often, one that waits."""
-        tickets = list(self.world.clients)
-        gone = [t for t in tickets if self.world.clients[t].phase != "waiting"]
-        eager = not gone or self.random.random() < 0.25
-        return Left(self.random.choice(tickets if eager else gone))
+        crowd = self.world.crowd
+        gone = [*crowd.served, *crowd.rejected]
+        if not gone or self.random.random() < 0.25:
+            gone += crowd.waiting
+        return Left(gone[int(self.random.random() * len(gone))])
 
     def _turn(self, life: Life) -> Event:
         """What becomes of a process next."""
         process = self.world.processes[life]
-        fates = self._fates(life, process)
-        return self.random.choices([event for event, _ in fates], [weight for _, weight in fates])[0]
-
-    def _fates(self, life: Life, process: Process) -> list[tuple[Event, float]]:
-        model, bad = process.model, 1 / self.calm
-        match process.state:
-            case "starting":
-                return [
-                    (Started(model, life), 3.0),
-                    (StartFailed(model, life, "no"), bad * self.sick),
-                    (Exited(model, life, "exit code 1"), 0.2 * bad),
-                    (Dying(model, life, "exit code 2"), 0.4 * bad),
-                ]
-            case "ready":
-                return [
-                    (Exited(model, life, "signal 11"), 0.2 * bad),
-                    (Dying(model, life, "signal 9"), 0.2 * bad),
-                    (Started(model, life), 1.0),
-                    (Tick(), 3.0),
-                ]
-            case "stopping":
-                return [
-                    (Exited(model, life), 3.0),
-                    (Started(model, life), 0.5),
-                    (Dying(model, life), 0.3),
-                    (StopFailed(model, life, "D"), 0.1 * bad),
-                ]
-            case _:
-                return [(Exited(model, life), 1.0), (Tick(), 2.0)]
+        fates = self._fates[process.state]
+        mark = self.random.random() * sum([weight for weight, _ in fates])
+        return _picked(fates, mark)(process.model, life)
 
     def _late(self) -> Event:
         """A report about a life that is over, or a client that has left."""
@@ -173,7 +172,7 @@ class History:
         kind = self.random.choice((Started, StartFailed, Exited, StopFailed, Dying))
         if self.random.random() < 0.3:
             ticket = Ticket(self.random.randint(0, self.tickets))
-            return Tick() if ticket in self.world.clients else Left(ticket)
+            return Tick() if ticket in self.world.crowd else Left(ticket)
         return kind(self._model(), life)
 
     def _unload(self) -> Event:
@@ -192,19 +191,54 @@ class History:
 
     def _quiet_down(self) -> None:
         """Everything under way comes to its end: then nobody may be left, and no count."""
-        world = self.world
-        while world.clients or any(p.state in ("starting", "stopping") for p in world.processes.values()):
+        world, crowd = self.world, self.world.crowd
+        while crowd.anybody() or any(p.state in ("starting", "stopping") for p in world.processes.values()):
             world.now += 0.25
-            for ticket in [t for t, client in world.clients.items() if client.phase != "waiting"]:
+            for ticket in [*crowd.served, *crowd.rejected]:
                 self._tell(Left(ticket))
             for life, process in list(world.processes.items()):
                 if process.state == "starting":
                     self._tell(Started(process.model, life))
                 elif process.state == "stopping":
                     self._tell(Exited(process.model, life))
+        world.compare_all()
         left: Any = world.machine
         if left._requests.outstanding or world.asks:
             raise ViolationError("something is left over when all is quiet")
+
+
+def _fates(bad: float, sick: float) -> dict[State, list[tuple[float, Fate]]]:
+    """What may become of a process in each state, with its weight; *bad* and *sick* weigh mishaps and failed starts."""
+    return {
+        "starting": [
+            (3.0, Started),
+            (bad * sick, lambda model, life: StartFailed(model, life, "no")),
+            (0.2 * bad, lambda model, life: Exited(model, life, "exit code 1")),
+            (0.4 * bad, lambda model, life: Dying(model, life, "exit code 2")),
+        ],
+        "ready": [
+            (0.2 * bad, lambda model, life: Exited(model, life, "signal 11")),
+            (0.2 * bad, lambda model, life: Dying(model, life, "signal 9")),
+            (1.0, Started),
+            (3.0, lambda model, life: Tick()),
+        ],
+        "stopping": [
+            (3.0, Exited),
+            (0.5, Started),
+            (0.3, Dying),
+            (0.1 * bad, lambda model, life: StopFailed(model, life, "D")),
+        ],
+        "stuck": [(1.0, Exited), (2.0, lambda model, life: Tick())],
+    }
+
+
+def _picked(choices: list[tuple[float, T]], mark: float) -> T:
+    """The choice in whose share of the weights *mark* falls, counted from the first."""
+    for weight, choice in choices:
+        if mark < weight:
+            return choice
+        mark -= weight
+    return choices[-1][1]
 
 
 def lines(journal: list[Any]) -> list[str]:

@@ -10,9 +10,10 @@ from llamaswap.config.names import ModelId
 from llamaswap.config.routing import BatchSettings, FifoSettings, GroupConfig
 from llamaswap.schedule.events import ModelRules
 from llamaswap.schedule.eviction import Eviction, GroupEviction, MatrixEviction, OneAtATime
+from tests.schedule.batch_world import BatchWorld
+from tests.schedule.fifo_world import FifoWorld
 from tests.schedule.random_world import History
-from tests.schedule.sharing_world import BatchWorld, FifoWorld
-from tests.schedule.small_world import Budget, Plan
+from tests.schedule.small_plans import Budget, Plan
 from tests.schedule.tables import Table, matrix_of
 from tests.schedule.world import World
 

@@ -1,14 +1,14 @@
 """Every order of events in a small world: a search over all situations, each judged once.
 
-A situation is the machine's whole state and what the world may still do. Tickets and lives count up for ever, so lives
-are renumbered by age, and times are taken relative to now; whatever else the machine holds is in the key as it is.
+A situation is the machine's whole state, what the judge remembers, and what the world may still do: who is still to
+ask for what, and which mishaps are left. Each step on the way to one is played and judged in full. What must change
+nothing, late and repeated facts, is tried once for all situations that differ only in what may still come: neither
+machine nor judge know of that.
 """
 
-import copy
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
-from itertools import product
-from typing import Any, cast
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
 
 from llamaswap.config.schema import ModelId
 from llamaswap.schedule.events import (
@@ -20,7 +20,6 @@ from llamaswap.schedule.events import (
     Exited,
     Left,
     Life,
-    ModelRules,
     ShutdownAsked,
     Started,
     StartFailed,
@@ -29,87 +28,51 @@ from llamaswap.schedule.events import (
     Ticket,
     UnloadAsked,
 )
-from llamaswap.schedule.residents import State
-from tests.schedule.world import Machine, Process, ViolationError, World
-
-
-@dataclass(frozen=True)
-class Budget:
-    """How often each kind of mishap may happen in one history."""
-
-    cancels: int = 0
-    crashes: int = 0
-    failures: int = 0
-    stuck: int = 0
-    unloads: int = 0
-    shutdowns: int = 0
-    reloads: int = 0
-    late: int = 0  # a life becomes healthy after it was told to stop
-    waits: int = 0  # time passes until every rest is over
-
-
-@dataclass(frozen=True)
-class Plan:
-    """One small world: which models, how many requests, which mishaps, which settings."""
-
-    name: str
-    budget: Budget
-    models: str = "abc"
-    requests: int = 4
-    ttl: float = 0.0
-    limit: int = 0
-    parallel: int = 1
-    abort_orphan_loads: bool = False
-    residents: tuple[tuple[str, State], ...] = ()
-
-    def rules(self) -> dict[ModelId, ModelRules]:
-        return {
-            ModelId(m): ModelRules(ttl=self.ttl, grace=5.0 + place, limit=self.limit)
-            for place, m in enumerate(self.models)
-        }
-
-    def settings(self) -> dict[str, Any]:
-        return {
-            "parallel": self.parallel,
-            "abort_orphan_loads": self.abort_orphan_loads,
-            "residents": self.residents,
-        }
-
-    def world(self, make: Any) -> World:
-        """The judge over a machine that *make* makes."""
-        return World(make(self.rules(), **self.settings()), self.rules(), **self.settings())
-
-    def larger(self) -> "Plan":
-        """The same with one more request, and each mishap that may happen may happen once more."""
-        more = {name: count + 1 for name, count in vars(self.budget).items() if count}
-        return replace(self, requests=self.requests + 1, budget=replace(self.budget, **more))
-
-    def wishes(self) -> Iterator[tuple[ModelId, ...]]:
-        """Who asks for what, in order; renaming the models makes no new world."""
-        for wish in product(self.models, repeat=self.requests):
-            firsts = "".join(dict.fromkeys(wish))
-            if self.models.startswith(firsts) or self.residents:
-                yield tuple(map(ModelId, wish))
+from tests.schedule.copies import clone_machine, machine_key
+from tests.schedule.crowd import ViolationError
+from tests.schedule.small_plans import Budget, Plan, less
+from tests.schedule.surroundings import Process
+from tests.schedule.world import World
 
 
 @dataclass
 class Counts:
-    """What a search has seen."""
+    """What a search has seen.
+
+    Attributes:
+        events: Steps that were played and judged; many lead to situations that were seen before.
+        states: Situations that differ in more than what may still come.
+    """
 
     situations: int = 0
     events: int = 0
     seen: set[int] = field(default_factory=set)
+    probed: set[int] = field(default_factory=set)
+
+    @property
+    def states(self) -> int:
+        return len(self.probed)
 
 
-@dataclass(frozen=True)
-class Situation:
-    """A world, what it may still do, and how it came about."""
+class Situation(NamedTuple):
+    """A world, what it may still do, and how it came about.
+
+    Attributes:
+        machine: The machine's state, hashed.
+        state: That and what the judge remembers, hashed.
+    """
 
     world: World
     wish: tuple[ModelId, ...]
     arrived: int
     budget: Budget
+    machine: int
+    state: int
     trace: tuple[Any, ...] = ()
+
+    def mark(self) -> int:
+        """Hashed, and the same for situations with the same future."""
+        return hash((self.state, self.wish[self.arrived :], self.budget))
 
     def history(self) -> list[Event]:
         events: list[Event] = []
@@ -128,7 +91,7 @@ def explore(make: Any, plan: Plan, most: int | None = None) -> Counts:
     """
     counts = Counts()
     for wish in plan.wishes():
-        _explore_from(Situation(plan.world(make), wish, 0, plan.budget), counts, most)
+        _explore_from(_situation(plan.world(make), wish, 0, plan.budget, ()), counts, most)
         if most is not None and counts.situations >= most:
             break
     return counts
@@ -138,11 +101,14 @@ def _explore_from(first: Situation, counts: Counts, most: int | None) -> None:
     stack = [first]
     while stack:
         situation = stack.pop()
-        _probe(situation)
-        for event, budget in _choices(situation):
-            following = _after(situation, event, budget)
+        if situation.state not in counts.probed:
+            counts.probed.add(situation.state)
+            _probe(situation)
+        choices = list(_choices(situation))
+        for left, (event, budget) in enumerate(choices, 1 - len(choices)):
+            following = _after(situation, event, budget, last=not left)
             counts.events += 1
-            mark = hash(_key(following))
+            mark = following.mark()
             if mark not in counts.seen:
                 counts.seen.add(mark)
                 counts.situations += 1
@@ -151,24 +117,32 @@ def _explore_from(first: Situation, counts: Counts, most: int | None) -> None:
             return
 
 
-def _after(situation: Situation, event: Event, budget: Budget) -> Situation:
-    world = situation.world.clone(clone_machine)
+def _situation(world: World, wish: tuple[ModelId, ...], arrived: int, budget: Budget, trace: Any) -> Situation:
+    machine = hash(machine_key(world.machine, world.now))
+    state = hash((machine, arrived, world.key()))
+    return Situation(world, wish, arrived, budget, machine, state, trace)
+
+
+def _after(situation: Situation, event: Event, budget: Budget, *, last: bool) -> Situation:
+    """The situation after *event*; with *last* it takes the world over instead of copying it."""
+    world = situation.world if last else situation.world.clone(clone_machine)
     trace = (event, situation.trace)
+    arrived = situation.arrived
     if isinstance(event, Tick):
-        due = world.machine.next_deadline
-        world.now = due if due is not None else world.now + 100.0
-    following = Situation(world, situation.wish, situation.arrived + isinstance(event, Arrived), budget, trace)
+        world.now = world.due if world.due is not None else world.now + 100.0
+    elif isinstance(event, Arrived):
+        arrived += 1
     try:
         world.tell(event)
     except Exception as error:
-        raise ViolationError(f"{type(error).__name__} {error} after {following.history()}") from error
-    return following
+        history = situation._replace(trace=trace).history()
+        raise ViolationError(f"{type(error).__name__} {error} after {history}") from error
+    return _situation(world, situation.wish, arrived, budget, trace)
 
 
 def _probe(situation: Situation) -> None:
-    """Facts that are late or repeated change nothing, in any situation."""
+    """Facts that are late or repeated change nothing."""
     world = situation.world
-    before = _machine_key(world)
     gone, ghost = Life(world.last_life + 7), ModelId("a")
     facts: list[Event] = [Left(Ticket(999)), Started(ghost, gone), Exited(ghost, gone), StartFailed(ghost, gone)]
     facts += [StopFailed(ghost, gone), Dying(ghost, gone), Tick()]
@@ -178,14 +152,12 @@ def _probe(situation: Situation) -> None:
             facts.append(Dying(process.model, life))
         if process.healthy or process.told:
             facts.append(Started(process.model, life))
-    for ticket in range(situation.arrived):
-        if ticket not in world.clients:
-            facts.append(Left(Ticket(ticket)))
+    facts += [Left(Ticket(ticket)) for ticket in range(situation.arrived) if Ticket(ticket) not in world.crowd]
     for fact in facts:
         orders = world.machine.handle(fact, world.now)
         if orders:
             raise ViolationError(f"{fact} is not ignored: {orders} after {situation.history()}")
-    if _machine_key(world) != before:
+    if hash(machine_key(world.machine, world.now)) != situation.machine:
         raise ViolationError(f"one of {facts} has left a trace after {situation.history()}")
 
 
@@ -194,18 +166,19 @@ def _choices(situation: Situation) -> Iterator[tuple[Event, Budget]]:
     world, budget = situation.world, situation.budget
     if situation.arrived < len(situation.wish):
         yield Arrived(Ticket(situation.arrived), situation.wish[situation.arrived]), budget
-    for ticket, client in world.clients.items():
-        if client.phase != "waiting":
-            yield Left(ticket), budget
-        elif budget.cancels:
-            yield Left(ticket), replace(budget, cancels=budget.cancels - 1)
+    for ticket in (*world.crowd.served, *world.crowd.rejected):
+        yield Left(ticket), budget
+    if budget.cancels:
+        for ticket in world.crowd.waiting:
+            yield Left(ticket), less(budget, "cancels")
     for life, process in world.processes.items():
         yield from _process_choices(life, process, budget)
-    if world.machine.next_deadline is not None:
+    if world.due is not None:
         yield Tick(), budget
     elif budget.waits:
-        yield Tick(), replace(budget, waits=budget.waits - 1)
-    yield from _asked_choices(world, budget)
+        yield Tick(), less(budget, "waits")
+    if budget.unloads or budget.shutdowns or budget.reloads:
+        yield from _asked_choices(world, budget)
 
 
 def _process_choices(life: Life, process: Process, budget: Budget) -> Iterator[tuple[Event, Budget]]:
@@ -214,143 +187,35 @@ def _process_choices(life: Life, process: Process, budget: Budget) -> Iterator[t
         case "starting":
             yield Started(model, life), budget
             if budget.failures:
-                less = replace(budget, failures=budget.failures - 1)
-                yield StartFailed(model, life, "no"), less
-                yield Dying(model, life, "no"), less
-                yield Exited(model, life, "no"), less
+                for kind in (StartFailed, Dying, Exited):
+                    yield kind(model, life, "no"), less(budget, "failures")
         case "ready":
             if budget.crashes:
-                less = replace(budget, crashes=budget.crashes - 1)
-                yield Dying(model, life, "crash"), less
-                yield Exited(model, life, "crash"), less
+                for kind in (Dying, Exited):
+                    yield kind(model, life, "crash"), less(budget, "crashes")
         case "stopping":
             yield Exited(model, life), budget
             if budget.late and not process.healthy:
-                yield Started(model, life), replace(budget, late=budget.late - 1)
+                yield Started(model, life), less(budget, "late")
             if budget.stuck:
-                yield StopFailed(model, life, "D"), replace(budget, stuck=budget.stuck - 1)
+                yield StopFailed(model, life, "D"), less(budget, "stuck")
         case _:
             yield Exited(model, life), budget
 
 
 def _asked_choices(world: World, budget: Budget) -> Iterator[tuple[Event, Budget]]:
     if budget.unloads:
-        less = replace(budget, unloads=budget.unloads - 1)
+        fewer = less(budget, "unloads")
         ask = Ask(budget.unloads)
-        yield UnloadAsked(ask), less
+        yield UnloadAsked(ask), fewer
         for model in world.models:
-            yield UnloadAsked(ask, frozenset([model]), grace=1.0), less
+            yield UnloadAsked(ask, frozenset([model]), grace=1.0), fewer
     if budget.shutdowns:
-        less = replace(budget, shutdowns=budget.shutdowns - 1)
-        yield ShutdownAsked(grace=3.0), less
-        yield ShutdownAsked(drain=False, grace=1.0), less
+        fewer = less(budget, "shutdowns")
+        yield ShutdownAsked(grace=3.0), fewer
+        yield ShutdownAsked(drain=False, grace=1.0), fewer
     if budget.reloads:
-        less = replace(budget, reloads=budget.reloads - 1)
+        fewer = less(budget, "reloads")
         for model in world.models:
-            yield ConfigReplaced(world.models, frozenset([model])), less
-            yield ConfigReplaced({m: rules for m, rules in world.models.items() if m != model}), less
-
-
-def clone_machine(machine: Machine) -> Machine:
-    """An independent copy of a scheduler: much faster than deepcopy, and knows its parts."""
-    new: Any = copy.copy(machine)
-    if hasattr(machine, "parts"):
-        new.parts = tuple(map(clone_machine, machine.parts))
-        return cast(Machine, new)
-    new._requests = copy.copy(new._requests)
-    for name in ("queue", "active", "outstanding"):
-        setattr(new._requests, name, getattr(new._requests, name).copy())
-    if hasattr(new._requests, "lines"):
-        new._requests.lines = {model: line.copy() for model, line in new._requests.lines.items()}
-        new._requests.serving = new._requests.serving.copy()
-    for name in ("_swaps", "_passed_by"):
-        if hasattr(new, name):
-            setattr(new, name, getattr(new, name).copy())
-    new._residents = copy.copy(new._residents)
-    new._residents._by_life = {life: _twin(resident) for life, resident in new._residents._by_life.items()}
-    new._residents._by_model = {resident.model: resident for resident in new._residents}
-    new._unloads = copy.copy(new._unloads)
-    new._unloads._pending = dict(new._unloads._pending)
-    new._backoff = copy.copy(new._backoff)
-    new._backoff._records = dict(new._backoff._records)
-    typed: Machine = new
-    return typed
-
-
-def _twin(record: Any) -> Any:
-    """A copy of a record with slots."""
-    return type(record)(*[getattr(record, name) for name in record.__slots__])
-
-
-def _key(situation: Situation) -> tuple[Any, ...]:
-    world = situation.world
-    return (
-        situation.wish[situation.arrived :],
-        situation.arrived,
-        situation.budget,
-        tuple((ticket, client.model) for ticket, client in world.clients.items() if client.phase == "rejected"),
-        world.key(),
-        _machine_key(world),
-    )
-
-
-def _machine_key(world: World) -> tuple[Any, ...]:
-    machine: Any = world.machine
-    return tuple(_scheduler_key(part, world.now) for part in getattr(machine, "parts", (machine,)))
-
-
-def _scheduler_key(machine: Any, now: float) -> tuple[Any, ...]:
-    ages = {life: age for age, life in enumerate(machine._residents._by_life)}
-    return (
-        tuple((waiting.ticket, waiting.model) for waiting in machine._requests.queue.values()),
-        tuple((ticket, model, ages.get(life)) for ticket, (model, life) in machine._requests.active.items()),
-        tuple(sorted(machine._requests.outstanding.items())),
-        tuple(_resident_key(resident, now) for resident in machine._residents),
-        tuple((ask, tuple(ages.get(life) for life in lives)) for ask, lives in machine._unloads._pending.items()),
-        tuple(
-            (model, tuple(t - now for t in record.recent), record.rest, record.until - now)
-            for model, record in machine._backoff._records.items()
-        ),
-        machine._closed,
-        machine._draining,
-        machine._residents.most_grace,
-        tuple(machine._rules),
-        *_sharing_key(machine, now),
-    )
-
-
-def _sharing_key(machine: Any, now: float) -> tuple[Any, ...]:
-    """What only some schedulers have."""
-    oldest = next(iter(machine._requests.queue.values()), None)
-    return (
-        tuple((swap.target, swap.victims) for swap in getattr(machine, "_swaps", {}).values()),
-        tuple(getattr(machine, "_passed_by", ())),
-        now - oldest.arrived_at if oldest and hasattr(machine, "_settings") else None,
-    )
-
-
-def _resident_key(resident: Any, now: float) -> tuple[Any, ...]:
-    idle = resident.idle_since - now if resident.state == "ready" and resident.rules.ttl else 0
-    return (resident.model, resident.state, resident.in_flight, resident.obsolete, idle, resident.kill_at - now)
-
-
-#: Each build visits all of these, the long form also the larger ones.
-PLANS = (
-    Plan("mishaps", Budget(cancels=1, crashes=1, unloads=1)),
-    Plan("failures", Budget(cancels=1, crashes=1, failures=1, late=1, unloads=1)),
-    Plan("cancels", Budget(cancels=4, late=2), requests=5),
-    Plan("rests", Budget(failures=4, crashes=1, unloads=1, waits=2), models="ab"),
-    Plan("idleness", Budget(cancels=1, crashes=1, unloads=1), models="ab", ttl=10.0),
-    Plan("stuck", Budget(stuck=1, unloads=1, cancels=1), models="ab"),
-    Plan("shutdown", Budget(shutdowns=2, unloads=1, cancels=1), models="ab"),
-    Plan("reload", Budget(reloads=2, cancels=1, unloads=1), models="ab", requests=3),
-    Plan("pairs", Budget(cancels=1, crashes=1, unloads=1, reloads=1), models="ab", parallel=2, requests=3),
-    Plan("limits", Budget(cancels=1, failures=1, unloads=1), models="ab", limit=2),
-    Plan("orphans", Budget(cancels=2, late=1, unloads=1), models="ab", abort_orphan_loads=True),
-    Plan(
-        "left-overs",
-        Budget(cancels=1, stuck=1, unloads=1, crashes=1),
-        requests=2,
-        residents=(("a", "ready"), ("b", "starting"), ("c", "stopping")),
-    ),
-)
+            yield ConfigReplaced(world.models, frozenset([model])), fewer
+            yield ConfigReplaced({m: rules for m, rules in world.models.items() if m != model}), fewer

@@ -3,7 +3,8 @@
 import pytest
 
 from tests.schedule.random_world import History
-from tests.schedule.small_world import PLANS, Plan, explore
+from tests.schedule.small_plans import PLANS, Plan
+from tests.schedule.small_world import explore
 from tests.schedule.twins import Twins
 
 ALIKE = [plan for plan in PLANS if not plan.abort_orphan_loads]

@@ -15,10 +15,10 @@ from llamaswap.schedule.events import Arrived, Event, Ticket
 from llamaswap.schedule.eviction import OneAtATime
 from llamaswap.schedule.fifo import FifoScheduler
 from llamaswap.schedule.serial import SerialScheduler
+from tests.schedule.crowd import ViolationError
 from tests.schedule.random_world import History
 from tests.schedule.sharing_plans import SharingHistory
 from tests.schedule.story import Story, grant, start, stop
-from tests.schedule.world import ViolationError
 
 
 def fifo(models: Any, **settings: Any) -> FifoScheduler:

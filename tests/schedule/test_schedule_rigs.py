@@ -8,7 +8,8 @@ from llamaswap.schedule.replay import replay
 from llamaswap.schedule.serial import SerialScheduler
 from tests.schedule.planted import DEFECTS, Defect, caught_by_random_worlds, caught_by_small_worlds, plant
 from tests.schedule.random_world import History, lines, play
-from tests.schedule.small_world import PLANS, Plan, explore
+from tests.schedule.small_plans import PLANS, Plan
+from tests.schedule.small_world import explore
 
 DEFECTS_PAGE = Path(__file__).parents[2] / "docs" / "planted-defects.md"
 
