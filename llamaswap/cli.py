@@ -1,6 +1,7 @@
 """The command line: the reference's flags (one dash or two), our verbs, exit codes, and the only `trio.run`."""
 
 import errno
+import gc
 import os
 import ssl
 import sys
@@ -111,6 +112,7 @@ def _serve(flags: Flags) -> int:
         raise ConfigError("TLS needs both -tls-cert-file and -tls-key-file")
     if flags.check:
         return _check(flags)
+    gc.disable()  # until `catch_up`: what a start makes is kept nearly to the last object
     # Mistakes in the flags are told without the time that these imports take.
     from llamaswap.configfiles import ConfigFiles  # noqa: PLC0415 - as above
 
@@ -133,13 +135,14 @@ def _serve(flags: Flags) -> int:
     from llamaswap.daemon import Daemon, Options  # noqa: PLC0415 - as above
     from llamaswap.gateway.address import bind  # noqa: PLC0415 - as above
     from llamaswap.runtime_dir import RuntimeDirError, make_runtime_dir  # noqa: PLC0415 - as above
+    from llamaswap.startup import catch_up  # noqa: PLC0415 - as above
 
     try:
         directory = make_runtime_dir()
     except RuntimeDirError as error:
         raise ConfigError(str(error)) from error
     sockets = bind(flags.listen or None, tls=tls is not None)
-    options = Options(sockets, tls, directory, files.read, watched, VersionInfo(__version__), in_force)
+    options = Options(sockets, tls, directory, files.read, watched, VersionInfo(__version__), in_force, catch_up)
 
     async def run() -> None:
         await Daemon(options, first).run()

@@ -14,11 +14,12 @@ import math
 import signal
 import socket
 import ssl
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import trio
 
@@ -36,7 +37,6 @@ from llamaswap.gateway.routes import Plane
 from llamaswap.gateway.rules import Rules
 from llamaswap.gateway.site import Site
 from llamaswap.models.reclaim import reclaim_orphans
-from llamaswap.models.supervisor import ModelLife
 from llamaswap.proxy.handler import ModelHandler
 from llamaswap.reload import FromFiles, ReadFiles, Reloader
 from llamaswap.schedule.choose import rules_for, scheduler_for
@@ -44,10 +44,12 @@ from llamaswap.schedule.events import Event, Life
 from llamaswap.shutdown import Shutdown
 from llamaswap.state_dir import state_dir, timings_path
 from llamaswap.stillness import Seen
-from llamaswap.telemetry.journal_file import JournalFile
 from llamaswap.telemetry.logs import LogHub
 from llamaswap.telemetry.timings import Timings
 from llamaswap.watch import watch
+
+if TYPE_CHECKING:
+    from llamaswap.models.supervisor import ModelLife
 
 log = logging.getLogger(__name__)
 
@@ -60,6 +62,7 @@ class Options:
         read: Reads the configuration again; raises `ConfigError`.
         watched: The files to watch for a reload, or None not to.
         in_force: What they contained before they were loaded; changes since then count.
+        afterwards: What else there is to do, once the daemon listens.
     """
 
     sockets: list[socket.socket]
@@ -69,6 +72,7 @@ class Options:
     watched: Callable[[], list[Path]] | None
     version: VersionInfo
     in_force: Seen = None
+    afterwards: Callable[[], Awaitable[None]] = trio.lowlevel.checkpoint
 
 
 class Daemon:
@@ -104,6 +108,7 @@ class Daemon:
                 await trio.to_thread.run_sync(reclaim_orphans)
                 await services.start(self._dispatcher.run)
                 await services.start(self._listener.serve)
+                services.start_soon(self._options.afterwards)
                 services.start_soon(self._control.run, self._shutdown.begun)
                 services.start_soon(self._reloader.run)
                 services.start_soon(self._preload)
@@ -143,6 +148,8 @@ class Daemon:
         if not config.journal.path:
             yield
             return
+        from llamaswap.telemetry.journal_file import JournalFile  # noqa: PLC0415 - few keep one
+
         rules = {model: rules_for(spec) for model, spec in config.models.items()}
         journal = JournalFile(config.journal, lambda: self._dispatcher.scheduling, rules, trio.current_time())
         self._dispatcher.observe(journal.on_pass)
@@ -157,7 +164,9 @@ class Daemon:
     def _rules(self, config: Config) -> Rules:
         return Rules(config, loopback_only=all(address.is_loopback(sock) for sock in self._options.sockets))
 
-    def _spawn(self, spec: ModelConfig, life: Life, post: Callable[[Event], None]) -> ModelLife:
+    def _spawn(self, spec: ModelConfig, life: Life, post: Callable[[Event], None]) -> "ModelLife":
+        from llamaswap.models.supervisor import ModelLife  # noqa: PLC0415 - the daemon listens without it
+
         return ModelLife(spec, life, post, self._hub.model(spec.id))
 
     def _announce(self) -> None:

@@ -1,6 +1,5 @@
 """The daemon's flags, parsed as Go's flag package does: one dash or two, ``-name value`` or ``-name=value``."""
 
-import difflib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
 
@@ -70,6 +69,8 @@ def parse_flags(words: Sequence[str]) -> Flags:
 
 
 def _near(word: str, known: Iterable[str], dash: str = "") -> str:
+    import difflib  # noqa: PLC0415 - for mistakes alone
+
     near = difflib.get_close_matches(word, known, n=1)
     return f"; did you mean {dash}{near[0]}?" if near else ""
 

@@ -2,25 +2,25 @@
 
 A forecast is computed when somebody asks, in slices of the event loop's time, so that nothing waits for it longer than
 `SLICE_S`; all who ask meanwhile get the same one. The more it cost, the longer it is used, so that however often people
-ask, it takes at most a tenth of the time.
+ask, it takes at most a tenth of the time. What only foretelling needs is imported when somebody asks.
 """
 
-import math
 import time
 from collections.abc import Generator
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import trio
 
 from llamaswap.config.schema import ModelId
 from llamaswap.dispatcher import Dispatcher
-from llamaswap.schedule.earliest import earliest_start
 from llamaswap.schedule.events import Ticket
-from llamaswap.schedule.explain import Explanation, why_all_wait
-from llamaswap.schedule.forecast import NEWCOMER, Forecast, forecast, situation
 from llamaswap.schedule.forecast_samples import Range
 from llamaswap.schedule.forecast_stopwatch import Measured, Stopwatch
-from llamaswap.schedule.planning import Likely, Plan, what_if
+
+if TYPE_CHECKING:
+    from llamaswap.schedule.explain import Explanation
+    from llamaswap.schedule.forecast import Forecast
+    from llamaswap.schedule.planning import Plan
 
 #: What others have to wait for a forecast at most, and for how long one may be used while nothing happens.
 SLICE_S = 0.004
@@ -48,16 +48,16 @@ class Forecaster:
         self._dispatcher = dispatcher
         self.stopwatch = Stopwatch(measured, dispatcher.loads)
         dispatcher.observe(self.stopwatch.on_pass)
-        self._last = Forecast(at=-1e9)
+        self._last: Forecast | None = None
         self._passes = -1
         self._cost_s = 0.0
         self._computing: trio.Event | None = None
         self._newcomers: dict[ModelId, tuple[Forecast, float]] = {}
         self._one_by_one = trio.Lock()
 
-    async def fresh(self) -> Forecast:
+    async def fresh(self) -> "Forecast":
         """What is to be expected, as good as it is worth. Cancelling the wait takes it from nobody else."""
-        while not self._is_fresh():
+        while self._last is None or not self._is_fresh(self._last):
             if self._computing is not None:
                 await self._computing.wait()
                 continue
@@ -83,26 +83,36 @@ class Forecaster:
 
     async def newcomer(self, model: ModelId) -> Range | None:
         """When a request for *model* would start if it came now; None: nobody knows. As good as it is worth, too."""
+        from llamaswap.schedule.forecast import NEWCOMER  # noqa: PLC0415 - see the top
+
         async with self._one_by_one:
-            expected, until = self._newcomers.get(model, (self._last, -math.inf))
-            if trio.current_time() >= until:
+            known = self._newcomers.get(model)
+            if known is not None and trio.current_time() < known[1]:
+                expected = known[0]
+            else:
                 expected, cost = await self._compute(model)
                 self._newcomers[model] = expected, expected.at + max(FRESH_S, cost * WORTH)
         return self.seen_now(expected, expected.starts.get(NEWCOMER))
 
     def earliest(self, model: ModelId) -> float | None:
         """Before that time of the dispatcher's clock a request for *model* that comes now will hardly be granted."""
+        from llamaswap.schedule.earliest import earliest_start  # noqa: PLC0415 - see the top
+
         machine, _ = self._dispatcher.scheduling
         return earliest_start(machine, self.stopwatch, model, trio.current_time())
 
-    def plan(self, model: ModelId) -> Plan:
+    def plan(self, model: ModelId) -> "Plan":
         """What would become of a request for *model* that came now."""
+        from llamaswap.schedule.planning import Likely, what_if  # noqa: PLC0415 - see the top
+
         machine, _ = self._dispatcher.scheduling
         typical = Likely(self.stopwatch.measured.known())
         return what_if(machine, model, trio.current_time(), self.stopwatch.under_way(), typical)
 
-    def reasons(self, most: int | None = None) -> dict[Ticket, Explanation]:
+    def reasons(self, most: int | None = None) -> "dict[Ticket, Explanation]":
         """Why each waiting request (of the first *most*) waits."""
+        from llamaswap.schedule.explain import why_all_wait  # noqa: PLC0415 - see the top
+
         machine, _ = self._dispatcher.scheduling
         reasons = why_all_wait(machine, trio.current_time(), self.stopwatch.under_way(), most)
         return {waiting.ticket: why for waiting, why in reasons}
@@ -129,16 +139,18 @@ class Forecaster:
         began, ready = self.stopwatch.loads.get(model, (0.0, 0.0))
         return max(0.0, min(end, ready) - max(begin, began))
 
-    def seen_now(self, expected: Forecast, told: Range | None) -> Range | None:
+    def seen_now(self, expected: "Forecast", told: Range | None) -> Range | None:
         """*told* in *expected*, as it looks now."""
         return None if told is None else told.later(trio.current_time() - expected.at)
 
-    def _is_fresh(self) -> bool:
-        age = trio.current_time() - self._last.at
+    def _is_fresh(self, last: "Forecast") -> bool:
+        age = trio.current_time() - last.at
         return age < self._cost_s * WORTH or (age < FRESH_S and self._passes == self.stopwatch.passes)
 
-    async def _compute(self, newcomer: ModelId | None) -> tuple[Forecast, float]:
+    async def _compute(self, newcomer: ModelId | None) -> "tuple[Forecast, float]":
         """A forecast, and the seconds it took to compute."""
+        from llamaswap.schedule.forecast import forecast, situation  # noqa: PLC0415 - see the top
+
         machine, _ = self._dispatcher.scheduling
         cost, begun = 0.0, time.perf_counter()
         steps = forecast(situation(machine, self.stopwatch, trio.current_time()), newcomer)
@@ -149,7 +161,7 @@ class Forecaster:
         return result, cost + time.perf_counter() - begun
 
 
-def _advance(steps: Generator[None, None, Forecast], until: float) -> Forecast | None:
+def _advance(steps: "Generator[None, None, Forecast]", until: float) -> "Forecast | None":
     """Compute until then, or to the end, which gives the forecast."""
     try:
         next(steps)

@@ -16,8 +16,6 @@ import trio
 
 from llamaswap.config.load import Loaded, PortsInUse
 from llamaswap.config.plan.plan import Alive, Plan, make_plan
-from llamaswap.config.plan.sticky import fits, load_again
-from llamaswap.config.plan.text import plan_lines
 from llamaswap.config.schema import Config
 from llamaswap.config.text.problems import Problem
 from llamaswap.configfiles import FromFiles, ReadFiles
@@ -166,6 +164,8 @@ class Reloader:
             log.warning("reload: the configuration is unchanged: %s", error)
             self.last = _failed(trigger, at, began, error)
             return self.last
+        from llamaswap.config.plan.text import plan_lines  # noqa: PLC0415 - the daemon listens without it
+
         log.info("reload: %s", "\n  ".join(plan_lines(plan)))
         self._carry_out(new, plan)
         log.info("reload: done models=%d generation=%d", len(self.config.models), self.in_force.generation)
@@ -174,6 +174,8 @@ class Reloader:
 
     async def _prepare(self) -> tuple[FromFiles, Plan]:
         """Load what would hold, and compare it with what holds at this very moment. Raises `LlamaSwapError`."""
+        from llamaswap.config.plan.sticky import fits  # noqa: PLC0415 - as above
+
         for careful in (False, True):
             new = await self._load(self._dispatcher.alive_models(), careful=careful)
             alive = self._dispatcher.alive_models()
@@ -200,6 +202,8 @@ class Reloader:
 
 
 def _load(read: ReadFiles, current: Config, alive: Collection[Alive], *, careful: bool) -> FromFiles:
+    from llamaswap.config.plan.sticky import load_again  # noqa: PLC0415 - as above
+
     files: tuple[Path, ...] = ()
 
     def load(in_use: PortsInUse) -> Loaded:

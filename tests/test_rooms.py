@@ -3,6 +3,7 @@
 import ast
 import re
 from collections.abc import Iterator
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -49,10 +50,22 @@ MAY_IMPORT: dict[str, set[str]] = {
         "telemetry",
         "watch",
     },
+    "startup": set(),
     "flags": set(),
     "importing": {"config"},
     "verbs": {"config", "embedded", "importing", "runtime_dir", "schedule", "state_dir"},
-    "cli": {"config", "configfiles", "control", "daemon", "flags", "gateway", "runtime_dir", "verbs", "watch"},
+    "cli": {
+        "config",
+        "configfiles",
+        "control",
+        "daemon",
+        "flags",
+        "gateway",
+        "runtime_dir",
+        "startup",
+        "verbs",
+        "watch",
+    },
     "embedded": set(),
     "__main__": {"cli"},
     "__init__": set(),
@@ -110,6 +123,26 @@ def test_frameworks_stay_in_their_rooms(path: Path) -> None:
     place = str(path.relative_to(PACKAGE))
     for package in {name.split(".")[0] for name in imported(path)} & HOMES.keys():
         assert any(place == home or place.startswith(f"{home}/") for home in HOMES[package]), f"{package} in {place}"
+
+
+def run_at_import(path: Path) -> Iterator[str]:
+    """What a module imports when it is imported itself."""
+    tree = ast.parse(path.read_text())
+    inner = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
+    inner += [node for node in tree.body if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"]
+    late = {id(below) for node in inner for below in ast.walk(node)}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and node.module and id(node) not in late:
+            yield node.module
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def test_no_two_modules_need_each_other() -> None:
+    """Also not by way of others: two threads that import at the same time could else get half a module."""
+    dotted = {path: ".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts) for path in modules()}
+    names = {name.removesuffix(".__init__"): path for path, name in dotted.items()}
+    graph = {name: set(run_at_import(path)) & names.keys() - {name} for name, path in names.items()}
+    TopologicalSorter(graph).prepare()
 
 
 def is_pure(path: Path) -> bool:

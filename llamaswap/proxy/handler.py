@@ -13,7 +13,6 @@ from llamaswap.proxy import resolve
 from llamaswap.proxy.aside import Aside
 from llamaswap.proxy.deadline import deadline_of
 from llamaswap.proxy.exchange import exchange
-from llamaswap.proxy.filters import filtered
 from llamaswap.proxy.reply import send_reply
 from llamaswap.proxy.request import Client, Request
 from llamaswap.proxy.resolve import Body
@@ -87,6 +86,8 @@ class ModelHandler:
         if spec.use_model_name:
             body = await self._aside.work(len(body), resolve.renamed, request, body, spec.use_model_name)
         if spec.filters.change_something and resolve.carries_json(request, body):
+            from llamaswap.proxy.filters import filtered  # noqa: PLC0415 - the daemon listens without it
+
             body = await self._aside.work(len(body), filtered, body, spec.filters, name)
         await self._serve(model, request, client, body, target)
 

@@ -3,10 +3,7 @@
 from typing import assert_never
 
 from llamaswap.config.schema import Config, ModelConfig
-from llamaswap.schedule.batch import BatchScheduler
 from llamaswap.schedule.events import ModelRules
-from llamaswap.schedule.eviction import eviction_for
-from llamaswap.schedule.fifo import FifoScheduler
 from llamaswap.schedule.scheduler import Scheduler
 from llamaswap.schedule.serial import SerialScheduler
 
@@ -17,8 +14,14 @@ def scheduler_for(config: Config) -> Scheduler:
     settings = config.routing.scheduler
     match settings.use:
         case "fifo":
+            from llamaswap.schedule.eviction import eviction_for  # noqa: PLC0415 - the default does without
+            from llamaswap.schedule.fifo import FifoScheduler  # noqa: PLC0415 - as above
+
             return FifoScheduler(models, eviction_for(config.routing), settings.fifo)
         case "batch":
+            from llamaswap.schedule.batch import BatchScheduler  # noqa: PLC0415 - as above
+            from llamaswap.schedule.eviction import eviction_for  # noqa: PLC0415 - as above
+
             return BatchScheduler(models, eviction_for(config.routing), settings.batch)
         case "serial":
             serial = settings.serial

@@ -1,21 +1,26 @@
 """``matrix``: the expressions compiled, with every mistake at its place."""
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from llamaswap.config.assemble.names import Names
-from llamaswap.config.matrix.compile import Finding, compile_matrix
 from llamaswap.config.matrix.sets import Matrix
 from llamaswap.config.reading.fields import Fields
 from llamaswap.config.text.place import Mark
 
+if TYPE_CHECKING:
+    from llamaswap.config.matrix.compile import Finding
+
 
 def build_matrix(fields: Fields, names: Names) -> Matrix:
     """The matrix below *fields*."""
+    from llamaswap.config.matrix.compile import compile_matrix  # noqa: PLC0415 - most configurations have none
+
     variables, costs, sets = fields.named_texts("vars"), fields.named_wholes("evict_costs"), fields.named_texts("sets")
     texts = {item.path: item.text for item in sets}
     marks = {item.path: item.mark for item in (*variables, *sets)} | {item.path: item.mark for item in costs}
 
-    def report(finding: Finding) -> None:
+    def report(finding: "Finding") -> None:
         path = (*fields.path, *finding.path)
         if finding.path == ("sets",) and fields.problems.broken_below(path):
             return  # there are sets, and what is wrong with them was told

@@ -1,7 +1,6 @@
 """Whether ``store.path`` can be used: the one setting whose check asks the file system."""
 
 import os
-import tempfile
 from pathlib import Path
 
 from llamaswap.config.commands.argv import BLANKS
@@ -50,6 +49,8 @@ def _why_not(file: Path) -> tuple[str, str] | None:
 def _can_make_files_in(folder: Path) -> bool:
     if os.name != "nt":
         return os.access(folder, os.W_OK | os.X_OK)
+    import tempfile  # noqa: PLC0415 - only there, and it brings half a dozen modules
+
     try:  # access lists decide there, which only an attempt asks
         with tempfile.TemporaryFile(dir=folder):
             return True

@@ -1,6 +1,5 @@
 """Did you mean …? The nearest of some known names."""
 
-import difflib
 import re
 from collections.abc import Iterable
 
@@ -11,6 +10,8 @@ _SHORT = range(3, 5)
 
 def closest(word: str, candidates: Iterable[str]) -> str | None:
     """The candidate that *word* was probably meant to be; None if none is near."""
+    import difflib  # noqa: PLC0415 - for mistakes alone
+
     if len(word) > _LONGEST:
         return None
     names = list(dict.fromkeys(c for c in candidates if len(c) <= _LONGEST))

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from llamaswap.config.text.environment import Variables
 from llamaswap.config.text.nodes import Entry, List, Map, Node, Scalar, shown
@@ -9,7 +10,9 @@ from llamaswap.config.text.place import Mark, Source, printable
 from llamaswap.config.text.problems import KeyPath, Problems
 from llamaswap.config.text.scalars import resolve, resolve_tagged
 from llamaswap.config.text.yaml import RawList, RawMap, RawNode, RawScalar, compose
-from llamaswap.config.text.yaml_slips import no_blank
+
+if TYPE_CHECKING:
+    from llamaswap.config.text.yaml_broken import Explanation
 
 _MERGE = "<<"
 #: Their values may start with anything.
@@ -62,7 +65,7 @@ class TreeBuilder:
             return
         line, end = raw.mark.source.lines[raw.mark.line - 1], raw.mark.column - 1 + len(raw.text)
         starts_line = path and isinstance(path[-1], str) and not line[: raw.mark.column - 1].strip()
-        if starts_line and path[-1] not in _COMMANDS and (slip := no_blank(raw.text, raw.mark)):
+        if starts_line and path[-1] not in _COMMANDS and ":" in raw.text and (slip := _no_blank(raw)):
             self._problems.warn("no-space", path, raw.mark, slip.what, remedy=slip.remedy)
         if swallowed := _SWALLOWED.match(line, end):
             mark = Mark(raw.mark.source, raw.mark.line, swallowed.start(1) + 1)
@@ -185,3 +188,9 @@ def _relocated(node: Node, mark: Mark) -> Node:
             return List(mark, tuple(_relocated(item, mark) for item in node.items))
         case Map():
             return Map(mark, {k: Entry(mark, _relocated(e.value, mark)) for k, e in node.entries.items()})
+
+
+def _no_blank(raw: RawScalar) -> "Explanation | None":
+    from llamaswap.config.text.yaml_slips import no_blank  # noqa: PLC0415 - few files need it
+
+    return no_blank(raw.text, raw.mark)

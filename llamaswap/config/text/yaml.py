@@ -27,7 +27,6 @@ from yaml.events import (
 from llamaswap.config.text.place import Mark, Source, shortened
 from llamaswap.config.text.problems import Problems
 from llamaswap.config.text.suggest import closest
-from llamaswap.config.text.yaml_errors import explain
 
 #: libyaml's parser is ten times as fast and takes a tab after a colon; the pure one serves where it is missing.
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -91,6 +90,8 @@ def compose(source: Source, text: str, problems: Problems) -> RawNode | None:
     try:
         return composer.compose(yaml.parse(text, Loader=_LOADER))
     except yaml.YAMLError as error:
+        from llamaswap.config.text.yaml_errors import explain  # noqa: PLC0415 - for broken files alone
+
         what, remedy, mark = explain(error, source, text, composer.last)
         problems.error("yaml", (), mark, what, remedy=remedy)
     except _RefusedError:
