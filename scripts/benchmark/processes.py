@@ -17,6 +17,11 @@ from typing import IO, Any
 import psutil
 
 
+#: An installed Python program has its modules compiled. Where the environment forbids to keep them, each start of ours
+#: would compile them anew, which takes longer than all the rest of it.
+COMPILED = {"PYTHONDONTWRITEBYTECODE": ""}
+
+
 class BenchError(Exception):
     """The benchmark cannot go on; the message is for the person who started it."""
 
@@ -33,7 +38,7 @@ def running(
             stdout=sink,
             stderr=sink,
             start_new_session=True,
-            env={**os.environ, **(env or {})},
+            env={**os.environ, **COMPILED, **(env or {})},
         )
     try:
         yield process
