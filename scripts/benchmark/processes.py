@@ -16,7 +16,6 @@ from typing import IO, Any
 
 import psutil
 
-
 #: An installed Python program has its modules compiled. Where the environment forbids to keep them, each start of ours
 #: would compile them anew, which takes longer than all the rest of it.
 COMPILED = {"PYTHONDONTWRITEBYTECODE": ""}
