@@ -65,7 +65,8 @@ class TreeBuilder:
             return
         line, end = raw.mark.source.lines[raw.mark.line - 1], raw.mark.column - 1 + len(raw.text)
         starts_line = path and isinstance(path[-1], str) and not line[: raw.mark.column - 1].strip()
-        if starts_line and path[-1] not in _COMMANDS and ":" in raw.text and (slip := _no_blank(raw)):
+        may_slip = starts_line and path[-1] not in _COMMANDS and (":" in raw.text or "=" in raw.text)
+        if may_slip and (slip := _no_blank(raw)):
             self._problems.warn("no-space", path, raw.mark, slip.what, remedy=slip.remedy)
         if swallowed := _SWALLOWED.match(line, end):
             mark = Mark(raw.mark.source, raw.mark.line, swallowed.start(1) + 1)
