@@ -10,7 +10,8 @@ class JournalSettings:
     Attributes:
         path: The directory, made if it is not there; empty means no journal.
         max_bytes: A file that has grown so long is followed by the next.
-        files: How many files are kept; the oldest goes first.
+        files: As much is kept as so many full files hold; the oldest file goes first. There are more of them where
+            they are short, as after a restart, a change of the scheduler or a disk that was full.
     """
 
     path: str = ""

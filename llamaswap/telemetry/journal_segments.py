@@ -1,4 +1,4 @@
-"""The files of a journal: one after the other, each from a header on, bounded in size and number.
+"""The files of a journal: one after the other, each from a header on, bounded in size and all together.
 
 Everything here may block; it is for the writer's thread alone, but for the flags that the loop reads.
 """
@@ -8,6 +8,7 @@ import os
 import re
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -23,6 +24,8 @@ from llamaswap.schedule.scheduler import Scheduler
 #: Files of ours: the run, in UTC, and the number of the segment. Sorted by name they are sorted by time.
 NAME = re.compile(r"\d{8}T\d{6}\.\d{3}Z-\d{6}\.jsonl")
 
+#: A file counts as such a part of a full one at least, which bounds how many there are.
+SHORT = 64
 #: After a failure, how long until the next try.
 RETRY_S = 10.0
 
@@ -73,7 +76,6 @@ class Segments:
             self._open(begin)
             self._told_lost = begin.missing + self.lost
             self._set_trouble("")
-            self._prune()
         except (OSError, ValueError, TypeError) as error:
             self._fail(error)
 
@@ -113,6 +115,7 @@ class Segments:
             self._give_up_lock()  # the directory has been removed, and its lock with it
         if self._lock < 0:
             self._own()
+        self._prune()  # before there is one more: where nothing can be deleted nothing is added
         self._segment += 1
         dropped = begin.missing + self.lost - self._told_lost
         header = header_text(
@@ -151,9 +154,20 @@ class Segments:
             rest = rest[os.write(self._fd, rest) :]
 
     def _prune(self) -> None:
-        ours = sorted(path for path in self._directory.iterdir() if NAME.fullmatch(path.name))
-        for path in ours[: -max(1, self._settings.files)]:
-            path.unlink(missing_ok=True)
+        """Delete the oldest files, as far as newer ones hold as much as may be kept beside the file to come."""
+        ours = sorted((path for path in self._directory.iterdir() if NAME.fullmatch(path.name)), reverse=True)
+        keep = (self._settings.files - 1) * self._settings.max_bytes
+        for path in ours:
+            if keep <= 0:
+                path.unlink(missing_ok=True)
+            else:
+                keep -= self._weight(path)
+
+    def _weight(self, path: Path) -> int:
+        """Its size, or a small part of a full file's: short ones would else be too many to look through."""
+        with suppress(FileNotFoundError):
+            return max(path.stat().st_size, self._settings.max_bytes // SHORT)
+        return 0
 
     def _fail(self, error: Exception) -> None:
         self._close_file()

@@ -165,13 +165,20 @@ async def test_old_files_go(tmp_path: Path, autojump_clock: MockClock, quick: No
     list(play(tmp_path))
 
 
+def leave(path: Path, count: int, size: int) -> None:
+    """Files of earlier runs."""
+    for number in range(1, count + 1):
+        (path / f"20260101T000000.000Z-{number:06}.jsonl").write_bytes(b"x" * size)
+
+
 class Writing:
     """A journal with a machine that takes one request after the other."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, max_bytes: int = 1 << 24, files: int = 8) -> None:
         self.machine = build(RoutingConfig(), MODELS)
         self.routing = RoutingConfig()
-        self.journal = JournalFile(JournalSettings(str(path)), lambda: (self.machine, self.routing), MODELS, 0.0)
+        settings = JournalSettings(str(path), max_bytes, files)
+        self.journal = JournalFile(settings, lambda: (self.machine, self.routing), MODELS, 0.0)
         self.now = 0.0
 
     def arrive(self, count: int = 1) -> None:
@@ -189,6 +196,78 @@ class Writing:
                 return
             time.sleep(0.01)
         raise AssertionError("it never came to that")
+
+
+@pytest.mark.parametrize(
+    ("size", "count", "kept"),
+    [
+        pytest.param(1000, 20, 3, id="full ones by their number"),
+        pytest.param(1100, 20, 3, id="a little more than full"),
+        pytest.param(500, 20, 6, id="half ones: twice as many"),
+        pytest.param(100, 20, 20, id="short ones: all"),
+        pytest.param(0, 500, 200, id="empty ones are not without weight"),
+        pytest.param(5000, 20, 1, id="always the newest"),
+    ],
+)
+def test_what_is_kept_is_measured_in_bytes(tmp_path: Path, size: int, count: int, kept: int) -> None:
+    leave(tmp_path, count, size)
+    before = files(tmp_path)
+    writing = Writing(tmp_path, max_bytes=1000, files=4)
+    writing.journal.close()
+    assert files(tmp_path)[:-1] == before[-kept:]
+
+
+def test_changes_of_the_scheduler_do_not_shorten_the_history(tmp_path: Path, quick: None) -> None:
+    """Each begins a file, of which more than `files` may be kept: all can still be replayed."""
+    writing = Writing(tmp_path, files=2)
+    for number in range(30):
+        writing.arrive(2)
+        writing.routing = RoutingConfig(scheduler=SchedulerConfig(use="fifo" if number % 2 else "batch"))
+        writing.machine = build(writing.routing, MODELS)
+        writing.tell(ConfigReplaced(MODELS))
+    writing.journal.close()
+    assert len(files(tmp_path)) == 31
+    arrivals = [file.read_bytes().count(b'"Arrived"') for file in files(tmp_path)]
+    assert arrivals == [2] * 30 + [0]
+
+
+def test_a_full_disk_takes_nothing_from_the_history(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, quick: None
+) -> None:
+    """However often it is tried again."""
+    leave(tmp_path, 3, 1000)
+    before = files(tmp_path)
+
+    tries = []
+
+    def write(fd: int, data: bytes) -> int:
+        tries.append(data)
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "write", write)
+    writing = Writing(tmp_path, max_bytes=1000, files=4)
+    writing.until(lambda: len(tries) > 10)
+    writing.journal.close()
+    assert files(tmp_path) == before
+
+
+def test_where_nothing_can_be_deleted_nothing_is_added(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, quick: None, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Else the disk would fill up, a header at a time. Requests go on."""
+    leave(tmp_path, 9, 1000)
+
+    def unlink(path: Path, missing_ok: bool = False) -> None:
+        raise PermissionError(errno.EPERM, "Operation not permitted", str(path))
+
+    monkeypatch.setattr(Path, "unlink", unlink)
+    writing = Writing(tmp_path, max_bytes=1000, files=4)
+    writing.until(lambda: caplog.records)
+    writing.arrive(100)
+    writing.journal.close()
+    assert "Operation not permitted" in caplog.text
+    assert len(files(tmp_path)) == 9
+    assert writing.journal.dropped > 100
 
 
 def test_a_disk_that_fills_up_costs_passes_and_nothing_else(

@@ -121,7 +121,7 @@ ROOT = Section(
                 {
                     "path": Key(Text(), doc="A directory; it is made if it is not there. Empty is no journal."),
                     "maxMiB": Key(Whole(16, least=1), doc="A file that has grown so large is followed by the next."),
-                    "files": Key(Whole(8, least=2), doc="How many files are kept."),
+                    "files": Key(Whole(8, least=2), doc="As much is kept as so many full files hold."),
                 }
             ),
             doc="The scheduler's facts and orders, written down to be replayed and simulated.",
