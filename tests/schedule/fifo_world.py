@@ -95,22 +95,19 @@ class FifoWorld(SharingWorld):
 
     def _judge_head(self, model: ModelId) -> None:
         super()._judge_head(model)
+        starting, stopping, stuck = self.in_state("starting"), self.in_state("stopping"), self.in_state("stuck")
         for each in self.crowd.wanted:
-            own = self.own(each)
-            check(self._may_be_swapping(each) or not self._is_hopeless(each), "nobody waits for what cannot be stopped")
+            if stuck:
+                swapping = each in starting or not {each, *self.needs(each)}.isdisjoint(stopping)
+                check(swapping or not self._is_hopeless(each), "nobody waits for what cannot be stopped")
             check(not self.rest(each), "nobody waits for a resting model")
-            if own is None or own[1].state != "starting" or own[1].obsolete:
-                self._judge_waiting(each)
+            if each not in starting and not self.overdue():
+                self._judge_waiting(each, starting)
 
-    def _may_be_swapping(self, model: ModelId) -> bool:
-        leaving = self.in_state("stopping")
-        return model in self.in_state("starting") or any(each in leaving for each in (model, *self.needs(model)))
-
-    def _judge_waiting(self, model: ModelId) -> None:
+    def _judge_waiting(self, model: ModelId, starting: list[ModelId]) -> None:
         """Where nobody else could be the reason, somebody who waits must have got on."""
-        starting = self.in_state("starting")
         others = {*self.crowd.wanted, *starting} - {model}
-        if self.overdue() or any(model in self.needs(other, model) for other in others):
+        if any(model in self.needs(other, model) for other in others):
             return
         if others and self.needs(model, *others):
             return

@@ -129,8 +129,8 @@ class SharingWorld(World):
         return True
 
     def _is_hopeless(self, model: ModelId) -> bool:
-        stuck = set(self.in_state("stuck"))
-        return model in stuck or not stuck.isdisjoint(self.needs(model, *self.held()))
+        stuck = self.in_state("stuck")
+        return bool(stuck) and not {model, *self.needs(model, *self.held())}.isdisjoint(stuck)
 
     # What must have been ordered
 

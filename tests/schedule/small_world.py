@@ -34,6 +34,9 @@ from tests.schedule.small_plans import Budget, Plan, less
 from tests.schedule.surroundings import Process
 from tests.schedule.world import World
 
+#: So many situations of each wish are visited in turn where not all are.
+TURN = 100
+
 
 @dataclass
 class Counts:
@@ -84,22 +87,23 @@ class Situation(NamedTuple):
 
 
 def explore(make: Any, plan: Plan, most: int | None = None) -> Counts:
-    """Visit every situation of *plan*, or stop after *most*.
+    """Visit every situation of *plan*, or stop after *most*, with those of each wish in turn.
 
     Raises:
         ViolationError: the machine broke a rule; the message tells the history.
     """
     counts = Counts()
-    for wish in plan.wishes():
-        _explore_from(_situation(plan.world(make), wish, 0, plan.budget, ()), counts, most)
-        if most is not None and counts.situations >= most:
-            break
+    stacks = [[_situation(plan.world(make), wish, 0, plan.budget, ())] for wish in plan.wishes()]
+    while stacks and (most is None or counts.situations < most):
+        for stack in stacks:
+            _explore_from(stack, counts, most and min(most, counts.situations + TURN))
+        stacks = [stack for stack in stacks if stack]
     return counts
 
 
-def _explore_from(first: Situation, counts: Counts, most: int | None) -> None:
-    stack = [first]
-    while stack:
+def _explore_from(stack: list[Situation], counts: Counts, most: int | None) -> None:
+    """Go on with what is left on *stack*, until so many situations have been visited in all."""
+    while stack and (most is None or counts.situations < most):
         situation = stack.pop()
         if situation.state not in counts.probed:
             counts.probed.add(situation.state)
@@ -113,8 +117,6 @@ def _explore_from(first: Situation, counts: Counts, most: int | None) -> None:
                 counts.seen.add(mark)
                 counts.situations += 1
                 stack.append(following)
-        if most is not None and counts.situations >= most:
-            return
 
 
 def _situation(world: World, wish: tuple[ModelId, ...], arrived: int, budget: Budget, trace: Any) -> Situation:
