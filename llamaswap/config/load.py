@@ -113,7 +113,7 @@ def _load(texts: Iterable[Source | None], environ: Mapping[str, str], problems: 
     check_keys(document.root, problems)
     config = build(document, problems)
     problems.raise_errors()
-    return Loaded(config, problems.warnings(), Written(document.root))
+    return Loaded(config, problems.warnings(), Written(document.root, frozenset(problems.concealed)))
 
 
 def _look_for_models(loaded: Loaded, problems: Problems) -> Loaded:

@@ -9,10 +9,11 @@ from pathlib import Path
 from llamaswap.config.effective import masks
 from llamaswap.config.effective.root import as_text, effective
 from llamaswap.config.lints import Facts, lint, placed
-from llamaswap.config.load import Examined, examine, sources
+from llamaswap.config.load import Examined, Loaded, examine, sources
 from llamaswap.config.names import ModelId
 from llamaswap.config.text.place import Source
 from llamaswap.config.text.problems import Problem, Problems
+from llamaswap.config.text.secrets import is_secret
 from llamaswap.config.text.sources import MOST_BYTES, decoded, read
 from llamaswap.errors import ConfigError
 from llamaswap.verbs.check_machine import machine_lints, measured_loads
@@ -96,15 +97,15 @@ def report(examined: Examined, arguments: argparse.Namespace, load_times: Mappin
         problems += [*lint(facts), *placed(machine_lints(facts), facts)]
     print_problems(problems, sys.stderr if arguments.json else sys.stdout)
     if loaded and arguments.json:
-        print(as_text(masks.without(effective(loaded.config), _secrets(os.environ))))
+        print(as_text(masks.without(effective(loaded.config), _secrets(loaded, os.environ))))
     elif loaded:
-        print_meaning(loaded, sys.stdout)
+        print_meaning(loaded, _secrets(loaded, os.environ), sys.stdout)
 
 
-def _secrets(environ: Mapping[str, str]) -> list[str]:
-    """What variables with a secret's name hold, longest first: a file may insert it where nothing else tells of it."""
-    values = {value for name, value in environ.items() if masks.is_secret(name) and len(value) >= _SHORTEST_SECRET}
-    return sorted(values, key=len, reverse=True)
+def _secrets(loaded: Loaded, environ: Mapping[str, str]) -> frozenset[str]:
+    """What the files have taken from variables with a secret's name, and what such variables hold besides."""
+    held = (value for name, value in environ.items() if is_secret(name) and len(value) >= _SHORTEST_SECRET)
+    return loaded.written.secrets.union(held)
 
 
 def _report_as_far_as_it_is_read(

@@ -10,12 +10,13 @@ import pytest
 from hypothesis import given, settings
 
 from llamaswap.config.commands import argv
-from llamaswap.config.effective.masks import is_secret
+from llamaswap.config.effective.masks import without
 from llamaswap.config.effective.root import as_text, effective
 from llamaswap.config.load import load_text
 from llamaswap.config.schema import Config
 from llamaswap.config.table.root import ROOT
 from llamaswap.config.table.shapes import Each, Key, Section
+from llamaswap.config.text.secrets import is_secret, is_secret_variable
 from llamaswap.errors import ConfigError
 from tests.config import test_config_rows as first
 from tests.config import test_config_rows_sections as second
@@ -154,6 +155,45 @@ def test_names_of_secrets(name: str) -> None:
 @pytest.mark.parametrize("name", ["max_tokens", "maxTokens", "tokenizer", "key", "author", "n_predict", "monkey"])
 def test_names_of_other_things(name: str) -> None:
     assert not is_secret(name)
+
+
+@pytest.mark.parametrize("name", ["KEY", "OPENAI_KEY", "DB_PASS", "SECRET", "MYAPIKEY", "db_password", "CREDENTIAL"])
+def test_names_of_variables_that_hold_secrets(name: str) -> None:
+    assert is_secret_variable(name)
+
+
+@pytest.mark.parametrize("name", ["PWD", "MAX_TOKENS", "MONKEY", "PASSAGE", "HOME", "KEYBOARD", "BYPASS"])
+def test_names_of_variables_that_hold_none(name: str) -> None:
+    assert not is_secret_variable(name)
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("models: {a: {cmd: srv, proxy: '${env.SECRET}'}}", "http://me:pw@10.1.2.3:81/hunter2"),
+        ("models: {a: {cmd: srv, proxy: 'http://h/${env.A_PASS}/x'}}", "hun2"),
+        ("macros: {m: '${env.KEY}'}\nmodels: {a: {cmd: 'srv ${m}', proxy: http://h}}", "hunter2"),
+        ("models: {a: {cmd: srv, proxy: http://h, metadata: {pin: '${env.KEY}', n: 1}}}", "81234"),
+        ("models: {a: {cmd: srv, proxy: http://h, filters: {setParams: {pin: ${env.KEY}}}}}", "0x13d52"),
+        ("models: {a: {cmd: srv, proxy: http://h, metadata: ${env.KEY}}}", "{x: hunter2, y: [81234]}"),
+        ("models: {a: {cmd: srv, proxy: http://h, aliases: ['${env.KEY}']}}", "hunter2"),
+        ("models: {a: {cmd: 'srv -H \"${env.KEY}\"', proxy: http://h}}", "x-api-key: hunter2"),
+    ],
+)
+def test_what_comes_from_a_variable_with_a_secrets_name_is_masked(text: str, value: str) -> None:
+    environ = dict.fromkeys(("SECRET", "A_PASS", "KEY"), value)
+    loaded = load_text(text, "c.yaml", environ)
+    shown = as_text(without(effective(loaded.config), loaded.written.secrets))
+    assert not any(part in shown for part in ("hun2", "hunter2", "10.1.2.3", "81234"))
+    assert "***" in shown
+    assert any(part in as_text(effective(loaded.config, masked=False)) for part in ("hun", "10.1.2.3", "81234"))
+
+
+def test_a_word_that_only_holds_a_short_secret_is_left_alone() -> None:
+    text = "models: {a: {cmd: 'srv -m ${env.KEY} models', proxy: http://h}}"
+    loaded = load_text(text, "c.yaml", {"KEY": "mode"})
+    shown = without(effective(loaded.config), loaded.written.secrets)
+    assert shown["models"]["a"]["cmd"] == "srv -m *** models"
 
 
 def test_what_a_terminal_acts_on_is_escaped_and_read_back() -> None:

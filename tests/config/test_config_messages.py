@@ -74,6 +74,21 @@ def test_an_unset_variable_is_told_once_and_causes_no_second_problem() -> None:
     assert "1 problem\n" in report("startPort: ${env.NO}\nglobalTTL: ${env.NO}\n")
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "models: {a: {cmd: x, proxy: http://h}}\ngroups: {g: {members: ['${env.MY_KEY}']}}",
+        "models: {a: {cmd: x, proxy: http://h, aliases: ['${env.MY_KEY}', '${env.MY_KEY}']}}",
+        "models: {a: {cmd: x, proxy: http://h}}\nhooks: {on_startup: {preload: ['${env.MY_KEY}']}}\nstartPort: x",
+        "models: {'${env.MY_KEY}': {cmd: x}}",
+    ],
+)
+def test_a_secret_is_in_no_message(text: str) -> None:
+    message = report(text, {"MY_KEY": "hunter2" * 20})
+    assert "***" in message
+    assert "hunter" not in message
+
+
 def test_strict_makes_unknown_keys_errors() -> None:
     assert load_text("modles: {}", "c.yaml", {}).warnings[0].code == "unknown-key"
     assert "did you mean models?" in report("modles: {}", strict=True)

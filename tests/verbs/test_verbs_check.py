@@ -132,6 +132,17 @@ def test_a_secret_variable_is_masked_wherever_it_is_used(check: Check, good: Pat
     assert json.loads(done.stdout)["models"]["a"]["cmd"] == "nope-*** 5800 fast-mode"
 
 
+def test_an_address_that_is_a_secret_is_masked(check: Check, good: Path) -> None:
+    good.write_text("models: {a: {cmd: '${env.MY_PASS}/llama-server', proxy: '${env.SECRET}'}}")
+    secrets = {"SECRET": "http://10.1.2.3:81/hunter2", "MY_PASS": "/opt/hunter2/hunter2"}
+    for words in (["check", "c.yaml"], ["check", "--json", "c.yaml"]):
+        done = check(*words, **secrets)
+        assert done.returncode == 0
+        assert "hunter2" not in done.stdout + done.stderr
+        assert "10.1.2.3" not in done.stdout + done.stderr
+        assert "***" in done.stdout
+
+
 def test_standard_input(check: Check) -> None:
     assert "can be used" in check("check", "-", stdin=GOOD.encode()).stdout
     done = check("check", "-", stdin=b"startPort: x")

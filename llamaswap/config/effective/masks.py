@@ -2,28 +2,18 @@
 
 import re
 from collections.abc import Collection
-from itertools import pairwise
 from typing import Any
 
-MASK = "***"
+from llamaswap.config.text import secrets
+from llamaswap.config.text.scalars import resolve
+from llamaswap.config.text.secrets import is_secret
 
-#: Words that make the name of a key, an option or a variable a secret's name. `tokens` is none: people count them.
-_SECRET_WORDS = frozenset(
-    {"apikey", "authorization", "bearer", "credential", "credentials", "passphrase", "passwd", "password"}
-    | {"secret", "secrets", "token"}
-)
-_SECRET_PAIRS = frozenset({("api", "key"), ("access", "key"), ("private", "key"), ("auth", "key")})
-_WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
+MASK = secrets.MASK
+
 _CREDENTIALS = re.compile(r"(?<=://)[^/\s@\"']+(?=@)")
 #: An option or variable and what separates it from its value, as in ``--api-key x``, ``HF_TOKEN=x``, ``x-api-key: x``.
 _NAMED = re.compile(r"([A-Za-z][A-Za-z0-9_-]*)[\"']?(?:\s*[=:]\s*|\s+)")
 _VALUE = re.compile(r"(?:Bearer\s+|Basic\s+)?(?:\"[^\"]*\"|'[^']*'|[^\s\"']+)")
-
-
-def is_secret(name: str) -> bool:
-    """Whether something called *name* is a secret: ``apiKey``, ``HF_TOKEN``, but not ``max_tokens``."""
-    words = [word.lower() for word in _WORD.findall(name)]
-    return not _SECRET_WORDS.isdisjoint(words) or not _SECRET_PAIRS.isdisjoint(pairwise(words))
 
 
 def url(text: str) -> str:
@@ -48,14 +38,23 @@ def environment(item: str) -> str:
     return f"{name}={MASK}" if equals else MASK
 
 
-def without(value: Any, secrets: Collection[str]) -> Any:
-    """*value*, any JSON, without the texts *secrets*, wherever they stand in it; keys stay."""
-    if isinstance(value, dict):
-        return {key: without(inner, secrets) for key, inner in value.items()}
-    if isinstance(value, list):
-        return [without(item, secrets) for item in value]
-    for secret in secrets if isinstance(value, str) else ():
-        value = value.replace(secret, MASK)
+def without(value: Any, hidden: Collection[str]) -> Any:
+    """*value*, any JSON, without the texts *hidden*, wherever they stand in it, also as numbers; keys stay."""
+    forms = {form for text in hidden for form in (text, url(text), command(text))}
+    numbers = {number for number in map(resolve, hidden) if isinstance(number, int | float)}
+    return _without(value, forms, numbers) if forms else value
+
+
+def _without(value: Any, hidden: Collection[str], numbers: Collection[float]) -> Any:
+    match value:
+        case dict():
+            return {key: _without(inner, hidden, numbers) for key, inner in value.items()}
+        case list():
+            return [_without(item, hidden, numbers) for item in value]
+        case str():
+            return secrets.without(value, hidden)
+        case int() | float() if not isinstance(value, bool) and value in numbers:
+            return MASK
     return value
 
 

@@ -1,7 +1,7 @@
 """What the files say, path by path: where a value stands, and whether somebody wrote it or it is a default. Pure."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from llamaswap.config.text.nodes import List, Map, Node, Scalar, is_null
 from llamaswap.config.text.place import Mark
@@ -10,9 +10,14 @@ from llamaswap.config.text.problems import KeyPath
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """The merged files with macros and ports filled in. Without *root* nothing is written."""
+    """The merged files with macros and ports filled in. Without *root* nothing is written.
+
+    Attributes:
+        secrets: What variables with a secret's name have put into them.
+    """
 
     root: Map | None = None
+    secrets: frozenset[str] = field(default=frozenset(), repr=False)
 
     def given(self, path: KeyPath) -> bool:
         """Whether there is a value at *path*, and not a null."""

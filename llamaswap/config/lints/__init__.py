@@ -32,7 +32,7 @@ def lint(facts: Facts) -> tuple[Problem, ...]:
 
 def placed(found: Iterable[Lint], facts: Facts) -> tuple[Problem, ...]:
     """*found* as warnings that name their places, in document order."""
-    problems = Problems()
+    problems = Problems(concealed=facts.written.secrets)
     for each in found:
         place = facts.written.place(each.path)
         mark = place.find(each.value.strip('"')) if place and each.value else place

@@ -81,9 +81,11 @@ def remote_proxy(facts: Facts) -> Iterator[Lint]:
     for model in facts.config.models.values():
         host, program = host_of(model.proxy), model.argv[0].rpartition("/")[2] if model.argv else ""
         if host and program in _LOCAL_SERVERS and not is_here(model.proxy) and host not in model.cmd.lower():
-            what = f"cmd starts {program} on this machine, but requests are sent to {host}"
+            path = ("models", model.id, "proxy")
+            there = host if facts.written.may_show(path) else "another one"
+            what = f"cmd starts {program} on this machine, but requests are sent to {there}"
             remedy = "write http://127.0.0.1:${PORT}; for a server that runs elsewhere use peers"
-            yield Lint("remote-proxy", ("models", model.id, "proxy"), what, remedy)
+            yield Lint("remote-proxy", path, what, remedy)
 
 
 def _mentions(model: ModelConfig, port: int | None) -> bool:

@@ -13,6 +13,7 @@ from itertools import islice
 
 from llamaswap.config.text.place import Mark, Source
 from llamaswap.config.text.problems import KeyPath, Problems
+from llamaswap.config.text.secrets import is_secret_variable
 from llamaswap.config.text.suggest import closest
 
 REFERENCE = re.compile(r"\$\{env\.([A-Za-z_][A-Za-z0-9_]*)\}")
@@ -96,6 +97,8 @@ class Variables:
             return self._refuse(name, path, mark, "holds a line break or NUL", "give it a value of one line")
         if any("\ud800" <= c <= "\udfff" for c in value):
             return self._refuse(name, path, mark, "is not UTF-8", "give it a value in UTF-8")
+        if is_secret_variable(name):
+            self._problems.conceal(value)
         return value
 
     def _refuse(self, name: str, path: KeyPath, mark: Mark, what: str, remedy: str) -> str:

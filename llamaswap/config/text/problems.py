@@ -2,10 +2,11 @@
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from llamaswap.config.text.place import Mark, shortened
+from llamaswap.config.text.secrets import SHORTEST_SECRET, without
 from llamaswap.errors import ConfigError
 
 Severity = Literal["error", "warning"]
@@ -63,9 +64,13 @@ class Problem:
 
 
 class Problems:
-    """Collects problems while a configuration is loaded. `strict` makes unknown keys errors."""
+    """Collects problems while a configuration is loaded. `strict` makes unknown keys errors.
 
-    def __init__(self, *, strict: bool = False) -> None:
+    What is `concealed` stands in no problem.
+    """
+
+    def __init__(self, *, strict: bool = False, concealed: Iterable[str] = ()) -> None:
+        self.concealed = set(concealed)
         self._strict = strict
         self._found: list[Problem] = []
         self._broken: set[KeyPath] = set()
@@ -76,17 +81,23 @@ class Problems:
     ) -> None:
         """Add what makes the configuration unusable."""
         self._broken.add(path)
-        self._add(Problem("error", code, path, mark, _with_value(what, value), shortened(remedy, _LONGEST)))
+        self._add(Problem("error", code, path, mark, what, remedy), value)
 
     def warn(
         self, code: str, path: KeyPath, mark: Mark | None, what: str, *, value: str = "", remedy: str = ""
     ) -> None:
         """Add what works, but probably not as meant."""
-        self._add(Problem("warning", code, path, mark, _with_value(what, value), shortened(remedy, _LONGEST)))
+        self._add(Problem("warning", code, path, mark, what, remedy), value)
 
     def unknown(self, path: KeyPath, mark: Mark | None, what: str, *, remedy: str) -> None:
         """Add a key that nobody knows."""
         (self.error if self._strict else self.warn)("unknown-key", path, mark, what, remedy=remedy)
+
+    def conceal(self, secret: str) -> None:
+        """Show *secret* in no problem from now on."""
+        secret = secret.strip()
+        if len(secret) >= SHORTEST_SECRET:
+            self.concealed.add(secret)
 
     def spoil(self, path: KeyPath) -> None:
         """Note that the value of *path* is no use, for a reason told elsewhere."""
@@ -123,15 +134,20 @@ class Problems:
         warnings = self.warnings()
         return ["", "and what works, but probably not as meant:", *map(str, warnings)] if warnings else []
 
-    def _add(self, problem: Problem) -> None:
+    def _add(self, problem: Problem, value: str) -> None:
         # Errors must not be crowded out by warnings, so each kind has its own room.
         self._count[problem.severity] += 1
         if self._count[problem.severity] <= MOST_PROBLEMS:
-            self._found.append(problem)
+            self._found.append(self._for_people(problem, value))
 
-
-def _with_value(what: str, value: str) -> str:
-    return f"{shortened(what, _LONGEST)} ({shortened(value, _LONGEST_VALUE)})" if value else shortened(what, _LONGEST)
+    def _for_people(self, problem: Problem, value: str) -> Problem:
+        """*problem* with *value* in it, without secrets and of bearable length."""
+        path, what, remedy = problem.path, problem.what, problem.remedy
+        if self.concealed:  # before anything is cut short, which would leave a part of it
+            path = tuple(without(step, self.concealed) if isinstance(step, str) else step for step in path)
+            what, value, remedy = (without(text, self.concealed) for text in (what, value, remedy))
+        what = shortened(what, _LONGEST) + (f" ({shortened(value, _LONGEST_VALUE)})" if value else "")
+        return replace(problem, path=path, what=what, remedy=shortened(remedy, _LONGEST))
 
 
 def _in_order(problems: Iterable[Problem]) -> list[Problem]:

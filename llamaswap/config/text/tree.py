@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from llamaswap.config.text.environment import Variables
-from llamaswap.config.text.nodes import Entry, List, Map, Node, Scalar, shown
+from llamaswap.config.text.nodes import Entry, List, Map, Node, Scalar, shown, walk_scalars
 from llamaswap.config.text.place import Mark, Source, printable
 from llamaswap.config.text.problems import KeyPath, Problems
 from llamaswap.config.text.scalars import resolve, resolve_tagged
@@ -94,7 +94,11 @@ class TreeBuilder:
                 remedy="quote the reference",
             )
             return Scalar(mark, text, text, from_env=True)
-        return _relocated(TreeBuilder(self._variables, self._problems).build(raw, path), mark)
+        tree = _relocated(TreeBuilder(self._variables, self._problems).build(raw, path), mark)
+        if text in self._problems.concealed:
+            for _, scalar in walk_scalars(tree, path):
+                self._problems.conceal(scalar.text)
+        return tree
 
     def _map(self, raw: RawMap, path: KeyPath) -> Map:
         own: dict[str, Entry] = {}
