@@ -89,6 +89,11 @@ def test_a_secret_is_in_no_message(text: str) -> None:
     assert "hunter" not in message
 
 
+@pytest.mark.parametrize("sets", ["[a]", "a", "7", "{s: [a]}"])
+def test_sets_of_a_wrong_type_are_one_problem(sets: str) -> None:
+    assert "1 problem\n" in report(f"models: {{a: {{cmd: x, proxy: http://h}}}}\nmatrix: {{sets: {sets}}}")
+
+
 def test_strict_makes_unknown_keys_errors() -> None:
     assert load_text("modles: {}", "c.yaml", {}).warnings[0].code == "unknown-key"
     assert "did you mean models?" in report("modles: {}", strict=True)

@@ -22,8 +22,8 @@ def build_matrix(fields: Fields, names: Names) -> Matrix:
 
     def report(finding: "Finding") -> None:
         path = (*fields.path, *finding.path)
-        if finding.path == ("sets",) and fields.problems.broken_below(path):
-            return  # there are sets, and what is wrong with them was told
+        if finding.path == ("sets",) and (fields.problems.broken(path) or fields.problems.broken_below(path)):
+            return  # what is wrong with the sets was told
         mark = marks.get(path) or fields.mark_of(finding.path[0] if finding.path else "")
         if finding.column is not None:
             mark = _inside(mark, texts[path], finding.column)
