@@ -20,7 +20,7 @@ class Call:
 
     Attributes:
         wrong: The answer was whole, and not what the model says.
-        took: Bytes of the body that the client has read.
+        retry_after: What it was told of when to try again.
     """
 
     asked: Asked
@@ -29,6 +29,7 @@ class Call:
     ended_at: float | None = None
     status: int = 0
     said: str = ""
+    retry_after: str = ""
     wrong: bool = False
 
     def __str__(self) -> str:
@@ -67,10 +68,13 @@ class Clients:
         asked = call.asked
         body = json.dumps({"model": asked.model, "number": asked.number, "stream": True}).encode()
         head = b"POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+        if asked.deadline_s is not None:
+            head += b"X-Request-Deadline-Ms: %d\r\n" % round(1000 * asked.deadline_s)
         await end.write(b"%bX-Number: %d\r\nContent-Length: %d\r\n\r\n%b" % (head, asked.number, len(body), body))
         reader = _Reader(end)
         fields = await reader.head()
         call.status = reader.status
+        call.retry_after = fields.get(b"retry-after", b"").decode()
         if call.status == 200:
             await trio.sleep(asked.stalls_s)
         said = await reader.body(fields) if fields else None

@@ -7,6 +7,7 @@ world, step by step. That takes two names of `trio._core._run`, which Hypothesis
 import logging
 import signal
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import trio
@@ -22,6 +23,7 @@ from llamaswap.schedule.commands import Command
 from llamaswap.schedule.events import Event
 from tests.sim import seams
 from tests.sim.clients import PORT, Clients
+from tests.sim.fates import fate_of
 from tests.sim.judge import Done, Judge
 from tests.sim.kernel import Kernel
 from tests.sim.plan import NEVER, Order, Plan
@@ -90,7 +92,7 @@ class World:
         failing = steps.fault.at if steps.fault.kind == "call" else 0
         self.kernel = Kernel.now = Kernel(plan.seed, nursery, failing)
         self.servers = Servers(self.kernel, {each.number: each for each in plan.requests})
-        self.machine = seams.Now.machine = Machine(self.kernel, plan.fate, self.servers.serve)
+        self.machine = seams.Now.machine = Machine(self.kernel, partial(fate_of, plan), self.servers.serve)
         self.clients = Clients(self.kernel)
         self.judge = Judge(plan, self.kernel, self.machine, self.servers, self.clients)
         self._signals, seams.Now.signals = trio.open_memory_channel[int](NEVER)

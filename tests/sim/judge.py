@@ -105,6 +105,17 @@ class Judge:
         configs = self.in_force(first, last)
         return [spec for config in configs for name, spec in config.models.items() if name == model]
 
+    def late_at(self, call: Call) -> float:
+        """From when on it is of no use to its client; the latest time, if a reload may have changed it."""
+        if call.asked.deadline_s is not None:
+            return call.at + call.asked.deadline_s
+        specs = self.specs(call.asked.model, call.at - SLACK_S, call.at)
+        return call.at + max((spec.deadline or NEVER for spec in specs), default=NEVER)
+
+    def waits(self, call: Call, now: float) -> bool:
+        """Somebody may still have to do something for it, as far as can be known now."""
+        return (call.ended_at is None or call.ended_at >= now - SLACK_S) and self.late_at(call) >= now - SLACK_S
+
     def healthy_at(self, tree: Tree) -> float:
         """When it can be known to be ready at the earliest."""
         specs = self.specs(tree.model, tree.spawned_at, tree.spawned_at)
@@ -136,10 +147,7 @@ class Judge:
         return can_be_together(config.routing.groups, [*sorted(models), tree.model])
 
     def _is_wanted(self, model: str, now: float) -> bool:
-        asked = any(
-            call.asked.model == model and (call.ended_at is None or call.ended_at >= now - SLACK_S)
-            for call in self.clients.calls.values()
-        )
+        asked = any(call.asked.model == model and self.waits(call, now) for call in self.clients.calls.values())
         return asked or any(each.order.model == model for each in self.orders(("load",), now - SLACK_S, now))
 
     # -- a tree is told to end --------------------------------------------------------------------------------------
@@ -156,7 +164,7 @@ class Judge:
         if (
             now >= self.shutdown_at - SLACK_S
             or not self._is_known(tree, now)
-            or self._is_outdated(tree)
+            or self.is_outdated(tree)
             or self._others_ask(tree, now)
         ):
             return
@@ -172,13 +180,10 @@ class Judge:
 
     def _others_ask(self, tree: Tree, now: float) -> bool:
         calls = self.clients.calls.values()
-        asked = any(
-            call.asked.model != tree.model and (call.ended_at is None or call.ended_at >= now - SLACK_S)
-            for call in calls
-        )
+        asked = any(call.asked.model != tree.model and self.waits(call, now) for call in calls)
         return asked or any(each.order.model != tree.model for each in self.orders(("load",), now - SLACK_S, now))
 
-    def _is_outdated(self, tree: Tree) -> bool:
+    def is_outdated(self, tree: Tree) -> bool:
         """A reload has changed or removed its model since it began, or was about to."""
         specs = self.specs(tree.model, tree.spawned_at - SLACK_S, NEVER)
         removed = len(specs) < len(self.in_force(tree.spawned_at - SLACK_S, NEVER))
@@ -249,12 +254,12 @@ def _stands(tree: Tree) -> bool:
 def can_be_together(groups: tuple[GroupConfig, ...], models: list[str]) -> bool:
     """Whether there is an order in which *models* can be loaded so that nobody has to go."""
     return any(
-        not any(_evicts(groups, model, other) for n, model in enumerate(order) for other in order[:n])
+        not any(evicts(groups, model, other) for n, model in enumerate(order) for other in order[:n])
         for order in permutations(models)
     )
 
 
-def _evicts(groups: tuple[GroupConfig, ...], model: str, other: str) -> bool:
+def evicts(groups: tuple[GroupConfig, ...], model: str, other: str) -> bool:
     """The rule as the manual has it."""
     mine = next((group for group in groups if model in group.members), None)
     its = next((group for group in groups if other in group.members), None)

@@ -19,9 +19,10 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from typing import NamedTuple
 
+from tests.sim.draw import draw
 from tests.sim.house import Played, play
-from tests.sim.plan import draw
 from tests.sim.planted import DEFECTS, caught
+from tests.sim.planted_waiting import WAITING
 from tests.sim.steps import FAULTS, Fault
 
 SHORT_SEEDS, LONG_SEEDS, CHUNK = 500, 50_000, 25
@@ -143,7 +144,7 @@ def _replay(world: World) -> int:
 def _defects() -> int:
     survivors = 0
     print("| Defect | In | World | What a judge says |\n|---|---|---|---|")
-    for defect in DEFECTS:
+    for defect in (*DEFECTS, *WAITING):
         found = caught(defect)
         survivors += found is None
         print(f"| {defect.name} | `{defect.module}` | {' | '.join(found) if found else '- | -'} |", flush=True)

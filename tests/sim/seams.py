@@ -15,6 +15,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import cache
+from importlib import import_module
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
@@ -25,6 +26,7 @@ from llamaswap.control.context import ControlContext
 from llamaswap.models.markers import LIFE
 from llamaswap.models.upstream import Upstream
 from llamaswap.schedule.forecast_stopwatch import Measured
+from llamaswap.startup import LATER
 from llamaswap.telemetry.logs import LogHub
 from llamaswap.telemetry.timings import Timings
 from tests.sim.kernel import End, Kernel, Poll, wait_readable, wait_writable
@@ -349,6 +351,8 @@ def _modules() -> list[ModuleType]:
 def installed() -> Iterator[None]:
     """While the block runs, the daemon's modules find this machine. One block at a time."""
     before: list[tuple[ModuleType, dict[str, object]]] = []
+    for name in LATER:  # what a daemon imports while it runs has to be found as well
+        import_module(name)
     for module in _modules():
         names = _names(module)
         before.append((module, {name: getattr(module, name) for name in names}))

@@ -7,9 +7,10 @@ import random
 
 import pytest
 
+from tests.sim.draw import draw
 from tests.sim.house import play
-from tests.sim.plan import draw
 from tests.sim.planted import DEFECTS, Defect, caught
+from tests.sim.planted_waiting import WAITING
 from tests.sim.run import World, faults, sweep
 from tests.sim.steps import FAULTS, Fault
 
@@ -59,6 +60,6 @@ def test_every_kind_of_fault_can_be_named_and_replayed() -> None:
     assert kinds == set(FAULTS)
 
 
-@pytest.mark.parametrize("defect", DEFECTS, ids=lambda defect: defect.name)
+@pytest.mark.parametrize("defect", (*DEFECTS, *WAITING), ids=lambda defect: defect.name)
 def test_a_planted_defect_is_caught(defect: Defect) -> None:
     assert caught(defect) is not None

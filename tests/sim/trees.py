@@ -12,8 +12,9 @@ import trio
 
 from llamaswap.models.markers import LIFE
 from llamaswap.models.protocol import Unpacker, pack
+from tests.sim.fates import Fate
 from tests.sim.kernel import End, Kernel
-from tests.sim.plan import NEVER, Fate
+from tests.sim.plan import NEVER
 
 STUCK_AFTER_S, ORPHAN_GRACE_S = 5.0, 1.0
 

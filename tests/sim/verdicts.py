@@ -1,14 +1,15 @@
 """The judges' last word, when a world is over: every request, every order, the shutdown, and what is left."""
 
 from collections import Counter
-from collections.abc import Callable
 
 from llamaswap.config.schema import Config
 from tests.sim.clients import Call
+from tests.sim.haste import judge_haste
 from tests.sim.judge import DRAIN_S, EXIT_S, SLACK_S, Done, Judge
 from tests.sim.plan import NEVER
 from tests.sim.server import Delivery
 from tests.sim.trees import Tree
+from tests.sim.turns import judge_turns
 
 #: What may keep a stop waiting beyond its grace: an unwilling kernel, until that is told, or a guard to be replaced.
 STUCK_S, DEAF_S = 6.0, 9.0
@@ -21,7 +22,8 @@ def judge_all(judge: Judge) -> None:
     for call in judge.clients.calls.values():
         _one_outcome(judge, call)
     _one_delivery(judge)
-    _order(judge)
+    judge_turns(judge)
+    judge_haste(judge)
     for done in judge.done:
         _stop_ended(judge, done)
     _shutdown(judge)
@@ -81,6 +83,8 @@ def _is_explained(judge: Judge, call: Call) -> bool:
         true = any(_is_full(judge, call, config) for config in configs)
     elif "shutting down" in call.said:
         true = at >= judge.shutdown_at - SLACK_S
+    elif call.said.startswith("its deadline"):
+        true = judge.late_at(call) < NEVER  # more in `haste`
     elif "unloaded" in call.said:
         true = any(each.names(model) for each in judge.orders(("unload", "unload all"), at - SLACK_S, at))
     elif call.said.startswith("upstream proxy error"):
@@ -114,41 +118,6 @@ def _one_delivery(judge: Judge) -> None:
     for number, count in Counter(each.number for each in judge.servers.ledger).items():
         if count > 1:
             judge.blame(f"request {number} was delivered {count} times")
-
-
-# -- bounded waiting ------------------------------------------------------------------------------------------------
-
-
-def _order(judge: Judge) -> None:
-    if judge.kernel.failed_at is not None or judge.meddled_at:
-        return
-    routing = judge.plan.configs[0].routing.scheduler
-    anybody: Callable[[Call, Call], bool] = lambda late, early: True  # noqa: E731 - one of three
-    same: Callable[[Call, Call], bool] = lambda late, early: late.asked.model == early.asked.model  # noqa: E731
-    for call in judge.clients.calls.values():
-        if routing.use == "serial":
-            _passed(judge, call, 0, anybody)
-            continue
-        _passed(judge, call, 0, same)
-        if routing.use == "batch":
-            _passed(judge, call, routing.batch.max_overtakes, anybody)
-            _passed(judge, call, 0, anybody, after_s=routing.batch.max_wait)
-
-
-def _passed(judge: Judge, call: Call, most: int, counts: Callable[[Call, Call], bool], after_s: float = 0.0) -> None:
-    """Blame if *call* was passed by more than *most* later ones once it had waited for *after_s*."""
-    delivery = judge.delivery(call)
-    until = delivery.at if delivery is not None else call.ended_at
-    assert until is not None
-    passers = [
-        each.number
-        for each in judge.servers.ledger
-        if call.at + after_s < each.at < until - SLACK_S
-        and judge.clients.calls[each.number].at > call.at
-        and counts(judge.clients.calls[each.number], call)
-    ]
-    if len(passers) > most:
-        judge.blame(f"bounded waiting: {call}, since {call.at:.3f}, was passed by {passers} before {until:.3f}")
 
 
 # -- every stop ends ------------------------------------------------------------------------------------------------
