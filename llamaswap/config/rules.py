@@ -17,7 +17,7 @@ _ERRORS = {
     "merge": "Two files, or `<<`, give what cannot be put together.",
     # Variables and macros
     "env": "An environment variable is not set, or cannot be used.",
-    "macro": "A macro is not declared, is declared too late, or has a name or value that it cannot have.",
+    "macro": "A macro is not declared, is declared too late, refers to itself, or has a name or value that it cannot have.",
     # Values
     "type": "A value has the wrong type.",
     "range": "A number or length of time is too small.",

@@ -1252,10 +1252,29 @@ models:
     cmd: ${b} ${PORT}
 """,
         """\
-c.yaml:6:10: models.qwen.cmd: the macros b and a refer to each other
+c.yaml:6:10: models.qwen.cmd: the macros refer to each other: a -> b -> a
         cmd: ${b} ${PORT}
              ^
-    write the text itself in one of them""",
+    write the text itself in one of them: a at c.yaml:2:3, b at c.yaml:3:3""",
+    ),
+    (
+        "macros that refer to each other in a wide circle",
+        """\
+macros:
+  x: 1
+  a: x ${b}
+  b: y ${x} ${c}
+  c: z ${a}
+  d: ${c}
+models:
+  qwen:
+    cmd: ${d} ${PORT}
+""",
+        """\
+c.yaml:9:10: models.qwen.cmd: the macros refer to each other: a -> b -> c -> a
+        cmd: ${d} ${PORT}
+             ^
+    write the text itself in one of them: a at c.yaml:3:3, b at c.yaml:4:3, c at c.yaml:5:3""",
     ),
 ]
 

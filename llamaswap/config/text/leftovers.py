@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from llamaswap.config.commands.slips import slips
 from llamaswap.config.text import environment
-from llamaswap.config.text.macros import RESERVED, Macro, references
+from llamaswap.config.text.macros import RESERVED, Macro, circle, references
 from llamaswap.config.text.nodes import List, Map, Node, Scalar, walk_scalars
 from llamaswap.config.text.problems import KeyPath, Problems
 from llamaswap.config.text.suggest import closest
@@ -83,11 +83,11 @@ def _reserved(name: str, scope: Scope) -> tuple[str, str]:
 
 
 def _too_late(name: str, scope: Scope) -> tuple[str, str]:
+    if found := circle(name, scope.macros):
+        chain = " -> ".join(macro.name for macro in (*found, found[0]))
+        places = ", ".join(f"{macro.name} at {macro.mark}" for macro in found)
+        return f"the macros refer to each other: {chain}", f"write the text itself in one of them: {places}"
     users = [m.name for m in scope.macros if isinstance(m.value, str) and f"${{{name}}}" in m.value]
-    own = next((m.value for m in scope.macros if m.name == name), None)
-    for other in users:
-        if isinstance(own, str) and f"${{{other}}}" in own:
-            return f"the macros {name} and {other} refer to each other", "write the text itself in one of them"
     user = f"the macro {users[0]}, which uses it" if users else "the macro that uses it"
     what = f"the macro {name} is declared too late"
     return what, f"move {name} up, above {user}; an override keeps the place of the macro it overrides"

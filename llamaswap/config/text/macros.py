@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from llamaswap.config.text.nodes import Entry, List, Map, Node, Scalar, ScalarValue, is_null, kind_of, shown
+from llamaswap.config.text.place import Mark
 from llamaswap.config.text.problems import KeyPath, Problems
 from llamaswap.config.text.scalars import text_of
 
@@ -26,11 +27,12 @@ _MOST_MACROS = 1000
 
 @dataclass(frozen=True, slots=True)
 class Macro:
-    """One macro. `from_env` as in `Scalar`."""
+    """One macro. `from_env` as in `Scalar`; without `mark` nobody declared it."""
 
     name: str
     value: ScalarValue
     from_env: bool = False
+    mark: Mark | None = None
 
     @property
     def reference(self) -> str:
@@ -75,9 +77,9 @@ def _declare(name: str, entry: Entry, path: KeyPath, problems: Problems) -> Macr
     elif isinstance(node.value, str) and f"${{{name}}}" in node.value:
         remedy = "use another name; a macro cannot extend one of the same name"
         problems.error("macro", path, node.mark.find(f"${{{name}}}"), "this macro refers to itself", remedy=remedy)
-        return Macro(name, node.value.replace(f"${{{name}}}", ""), node.from_env)  # who uses it is not to blame
+        return Macro(name, node.value.replace(f"${{{name}}}", ""), node.from_env, entry.key)  # no user is to blame
     else:
-        return Macro(name, node.value, node.from_env)
+        return Macro(name, node.value, node.from_env, entry.key)
     return None
 
 
@@ -147,6 +149,26 @@ class Expander:
         self._problems.error("macro", path, node.mark, "macros make this text too long", remedy=remedy)
 
 
-def references(node: Scalar) -> Iterable[str]:
-    """The names of macros that are still referred to, each once."""
-    return dict.fromkeys(REFERENCE.findall(node.value)) if isinstance(node.value, str) else ()
+def references(held: Scalar | Macro) -> Iterable[str]:
+    """The names of macros that *held* still refers to, each once."""
+    return dict.fromkeys(REFERENCE.findall(held.value)) if isinstance(held.value, str) else ()
+
+
+def circle(name: str, macros: Sequence[Macro]) -> list[Macro]:
+    """A shortest circle of references that *name* is in, from the macro that is declared first; empty without one."""
+    known = {macro.name: macro for macro in macros}
+    user: dict[str, str] = {}
+    todo = [name]
+    for each in todo:  # breadth first; it grows
+        for other in references(known[each]) if each in known else ():
+            if other not in user:
+                user[other] = each
+                todo.append(other)
+    if name not in user:
+        return []
+    backwards = [name]
+    while (before := user[backwards[-1]]) != name:
+        backwards.append(before)
+    found = [known[each] for each in reversed(backwards)]
+    start = found.index(min(found, key=macros.index))
+    return found[start:] + found[:start]
