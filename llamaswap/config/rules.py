@@ -17,7 +17,7 @@ _ERRORS = {
     "merge": "Two files, or `<<`, give what cannot be put together.",
     # Variables and macros
     "env": "An environment variable is not set, or cannot be used.",
-    "macro": "A macro is not declared, is declared too late, refers to itself, or has a name or value that it cannot have.",
+    "macro": "A macro is not declared, is declared too late, refers to itself, or cannot have its name or value.",
     # Values
     "type": "A value has the wrong type.",
     "range": "A number or length of time is too small.",
@@ -115,6 +115,7 @@ _WARNINGS = {
     # Who is let in, and what is kept
     "short-key": "An API key that can be guessed.",
     "repeated-key": "An API key is in the list twice.",
+    "bearer-key": "The key for a peer begins with Bearer, which is put before it anyway.",
     "open-cors": "Every web page may use the models, and no API key is needed.",
     "relative-store": "`store.path` depends on where the daemon is started from.",
 }

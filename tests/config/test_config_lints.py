@@ -344,6 +344,11 @@ EXAMPLES = [
     # Who is let in
     Example("short-key", "apiKeys: [hunter2]", f"apiKeys: [{KEY}]"),
     Example("repeated-key", f"apiKeys: [{KEY}, {KEY}]", f"apiKeys: [{KEY}, {KEY}x]"),
+    Example(
+        "bearer-key",
+        PEER.replace("[x]", "[x], apiKey: 'Bearer 0123456789abcdef'"),
+        PEER.replace("[x]", "[x], apiKey: bearer-0123456789abcdef"),
+    ),
     Example("open-cors", "cors: {origins: ['*']}", f"cors: {{origins: ['*']}}↵apiKeys: [{KEY}]"),
     Example("relative-store", "store: {path: x.db}", "store: {path: ':memory:'}"),
 ]

@@ -94,6 +94,13 @@ def test_sets_of_a_wrong_type_are_one_problem(sets: str) -> None:
     assert "1 problem\n" in report(f"models: {{a: {{cmd: x, proxy: http://h}}}}\nmatrix: {{sets: {sets}}}")
 
 
+@pytest.mark.parametrize("key", ["Bearer abc", "Authorization: Bearer abc", "bearer  abc"])
+def test_what_stands_before_a_key_does_not_belong_to_it(key: str) -> None:
+    message = report(f"apiKeys: ['{key}']")
+    assert "leave out bearer: clients put it before the key" in message.lower().replace("\n", " ")
+    assert "abc" not in message
+
+
 def test_strict_makes_unknown_keys_errors() -> None:
     assert load_text("modles: {}", "c.yaml", {}).warnings[0].code == "unknown-key"
     assert "did you mean models?" in report("modles: {}", strict=True)

@@ -1,8 +1,13 @@
 """Who is let in, what is recorded, and where."""
 
+import re
+
 from llamaswap.config.reading.fields import Fields
 from llamaswap.config.reading.store_path import trimmed, why_no_store
 from llamaswap.config.regexes import MOST_PATTERNS, PathPatterns, why_no_regex
+
+#: What stands before a key in the header that clients send.
+SCHEME = re.compile(r"(?:authorization:\s*)?(Bearer|Basic)\s+", re.IGNORECASE)
 
 
 def api_keys(root: Fields) -> tuple[str, ...]:
@@ -17,7 +22,9 @@ def api_keys(root: Fields) -> tuple[str, ...]:
     for key in keys:
         if not key.text or " " in key.text:
             what = "an API key must not hold a blank" if key.text else "an API key must not be empty"
-            root.problems.error("api-key", key.path, key.mark, what, remedy="choose another key")
+            scheme = SCHEME.match(key.text)
+            remedy = f"leave out {scheme[1]}: clients put it before the key" if scheme else "choose another key"
+            root.problems.error("api-key", key.path, key.mark, what, remedy=remedy)
     return tuple(key.text for key in keys)
 
 

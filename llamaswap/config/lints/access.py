@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from pathlib import PurePath
 
+from llamaswap.config.assemble.access import SCHEME
 from llamaswap.config.lints.facts import Facts, Lint
 from llamaswap.config.reading.store_path import IN_MEMORY
 
@@ -41,4 +42,12 @@ def relative_store(facts: Facts) -> Iterator[Lint]:
         yield Lint("relative-store", ("store", "path"), what, "write an absolute path")
 
 
-RULES = (short_key, repeated_key, open_cors, relative_store)
+def bearer_key(facts: Facts) -> Iterator[Lint]:
+    """A peer's key with what is put before it anyway."""
+    for peer in facts.config.peers.values():
+        if scheme := SCHEME.match(peer.api_key):
+            what = "the peer is sent Authorization: Bearer and then this, which begins so too"
+            yield Lint("bearer-key", ("peers", peer.id, "apiKey"), what, f"leave out {scheme[1]}")
+
+
+RULES = (short_key, repeated_key, open_cors, relative_store, bearer_key)
