@@ -134,6 +134,7 @@ class GuardedProcess:
     async def _sweep(self, code: int | None) -> None:
         logger.warning("guard process lost, sweeping code=%s life=%s", code, self._command.env[LIFE])
         leader = None if self._leader_gone else self._leader
+        self._mourn(leader)
         while True:
             with trio.CancelScope(shield=True):  # bounded by itself
                 left = await trio.to_thread.run_sync(sweep_life, self._command.env[LIFE], leader)
@@ -142,6 +143,9 @@ class GuardedProcess:
                 break
             self._hear(Stuck(tuple(left)))
             await trio.sleep(1)
+
+    def _mourn(self, leader: int | None) -> None:
+        """Tell of the end before the sweep, which may take seconds: nobody is to be sent to what is being killed."""
         if leader:
             self._hear(LeaderExited("its guard process was killed"))
         elif not self._leader_gone:

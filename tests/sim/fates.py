@@ -64,6 +64,8 @@ def _fate(rng: random.Random, sound: float) -> Fate:
         fate = replace(fate, unkillable_s=rng.choice((0.5, 3.0, 20.0, 120.0)))
     if rng.random() < 0.03:
         fate = replace(fate, guard=rng.choice(("dies", "deaf")), guard_s=rng.choice((0.0, 1.0, 30.0)) * rng.random())
+    if fate.guard == "dies" and rng.random() < 0.5:
+        fate = replace(fate, unkillable_s=4.0)
     if rng.random() < bad:
         return replace(fate, **rng.choice(_mishaps(rng, fate)))  # type: ignore[arg-type]  # by name
     return fate

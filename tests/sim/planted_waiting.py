@@ -94,4 +94,11 @@ WAITING = (
         "            self._scheduler = scheduler\n",
         "",
     ),
+    # A life whose guard is lost
+    Defect(
+        "sends requests to what is being swept",
+        "models.process",
+        "        self._mourn(leader)\n        while True:",
+        "        while True:",
+    ),
 )

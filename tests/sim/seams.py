@@ -50,6 +50,10 @@ PACES: dict[str, dict[str, float]] = {
 }
 
 
+#: `reclaim.sweep_life` blocks for so long at most.
+SWEEP_S = 5.0
+
+
 class ChannelEnd:
     """`trio.socket`'s socket, as far as the guard's channel and the health probe use it."""
 
@@ -186,6 +190,9 @@ def _notify_closing(end: End) -> None:
 
 async def _run_in_thread(work: Callable[..., Any], *args: Any, **_: object) -> Any:
     await trio.lowlevel.checkpoint()
+    give_up_at = trio.current_time() + SWEEP_S
+    while work is _sweep_life and Now.machine.sweep_life(*args) and trio.current_time() < give_up_at:  # noqa: ASYNC110 - the real one polls too
+        await trio.sleep(0.1)
     return work(*args)
 
 

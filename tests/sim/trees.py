@@ -51,6 +51,8 @@ class Tree:
     stop_at: float | None = None
     kill_at: float = NEVER
     stuck_at: float | None = None
+    #: When it lost its guard although something of it was alive.
+    unguarded_at: float = NEVER
     ready: bool = False
     ended_at: float | None = None
     watchers: list[Callable[[], None]] = field(default_factory=list)
@@ -182,6 +184,8 @@ class Guard:
                 await self._watch()
                 nursery.cancel_scope.cancel()
         self.returncode = -9 if self._scope.cancelled_caught else 0
+        if self.tree is not None and self.tree.alive:
+            self.tree.unguarded_at = trio.current_time()
         self._kernel.tell(f"guard of {self.mark.partition(':')[2]} ends: {self.returncode}")
         self._channel.close()
         self._output.close()

@@ -118,6 +118,9 @@ def _one_delivery(judge: Judge) -> None:
     for number, count in Counter(each.number for each in judge.servers.ledger).items():
         if count > 1:
             judge.blame(f"request {number} was delivered {count} times")
+    for each in judge.servers.ledger:
+        if each.at > each.tree.unguarded_at + SLACK_S:
+            judge.blame(f"request {each.number} went to {each.tree}, unguarded since {each.tree.unguarded_at:.3f}")
 
 
 # -- every stop ends ------------------------------------------------------------------------------------------------
