@@ -71,6 +71,7 @@ _WARNINGS = {
     "reference-form": "Almost a reference, such as `$(PORT)` or `{{PORT}}`.",
     "no-shell": "Pipes, redirections, `~` or `$NAME` in a command: it sees no shell.",
     "comment-in-command": "`#` in the middle of a command is passed to the program.",
+    "lost-backslashes": "A Windows path in no quotes loses its backslashes, other than on Windows.",
     "unclosed-quote": "A quotation mark in a command is never closed.",
     "lone-blank": "A line of a command ends in two backslashes, which makes an argument of one blank.",
     "no-command": "A model without a command cannot be started.",

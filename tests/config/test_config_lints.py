@@ -143,6 +143,16 @@ EXAMPLES = [
     Example("reference-form", model("cmd: 'srv $(PORT)', " + at(1)), model("cmd: 'srv ${PORT}'")),
     Example("no-shell", model("cmd: 'srv | tee x', " + at(1)), model("cmd: \"sh -c 'srv | tee x'\", " + at(1))),
     Example("comment-in-command", model("cmd: 'srv # x', " + at(1)), A),
+    Example(
+        "lost-backslashes",
+        model(r"cmd: 'srv -m C:\models\x.gguf', " + at(1)),
+        model(r"""cmd: 'srv -m "C:\models\x.gguf" -a D:\\x\\y --re=blk\.[0-9] -b E:/x', """ + at(1)),
+    ),
+    Example(
+        "lost-backslashes",
+        model(r"cmd: 'srv --model=.\x.gguf', " + at(1)),
+        model(r"""cmd: "srv -m '..\\x.gguf'", """ + at(1)),
+    ),
     Example("unclosed-quote", model("cmd: 'srv \"x', " + at(1)), model("cmd: 'srv \"x\"', " + at(1))),
     Example("lone-blank", model("cmd: 'srv \\\\', " + at(1)), model("cmd: 'srv \\', " + at(1))),
     Example("no-command", model(at(1)), A),

@@ -1242,6 +1242,21 @@ c.yaml:2:8: macros.a: this macro refers to itself
     use another name; a macro cannot extend one of the same name""",
     ),
     (
+        "a Windows path in no quotes",
+        """\
+models:
+  qwen:
+    cmd: |
+      D:\\llama\\llama-server.exe --port ${PORT}
+      -m "D:\\models\\x.gguf"
+""",
+        """\
+c.yaml:4:7: models.qwen.cmd: backslashes outside of quotes are lost: D:\\llama\\llama-server.exe becomes D:llamallama-server.exe
+          D:\\llama\\llama-server.exe --port ${PORT}
+          ^
+    put the path in quotes inside of the command, or write forward slashes""",
+    ),
+    (
         "macros that refer to each other",
         """\
 macros:

@@ -1,11 +1,13 @@
 """What in a command is probably not meant: references have one form, and there is no shell. Pure."""
 
+import os
 import re
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
 
 from llamaswap.config.commands import argv
+from llamaswap.config.text.place import shortened
 
 _NAME = "[A-Za-z0-9_-]{1,63}"
 #: What people write instead of ``${NAME}``, because another program has it so.
@@ -17,6 +19,8 @@ _ALMOST_ENV = re.compile(r"\$(?:\{[ \t]*env[.:]|env[.:])([A-Za-z_][A-Za-z0-9_]*)
 _ASSIGNMENT = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)=.*", re.DOTALL)
 _OPERATOR = re.compile(r"\|\|?|&&?|;|[0-9&]?>>?(?:&[0-9])?|[0-9&]?>>?(?:&[0-9]|[/.\w][^|>]*)")
 _SHELL = re.compile(r"(?:.*[/\\])?(?:ba|da|z|k|a|fi)?sh(?:\.exe)?|(?:.*[/\\])?(?:cmd|powershell|pwsh)(?:\.exe)?")
+#: A path as Windows has them, in no quotes: ``C:\\models\\x.gguf``, ``.\\x.gguf``.
+_WINDOWS_PATH = re.compile(r"(?<![^\s=])(?:[A-Za-z]:|\.{1,2})\\(?=[^\s\\\"'])[^\s\"']*")
 _DASHES = "\u2013\u2014\u2212"
 _QUOTES = "\u201c\u201d\u201e\u2018\u2019\u00ab\u00bb"
 #: More of them in one command are more of the same.
@@ -33,7 +37,14 @@ class Slip:
     remedy: str
 
 
-def slips(text: str, names: Collection[str], environ: Mapping[str, str], given: Collection[str]) -> list[Slip]:
+def slips(
+    text: str,
+    names: Collection[str],
+    environ: Mapping[str, str],
+    given: Collection[str],
+    *,
+    windows: bool = os.name == "nt",
+) -> list[Slip]:
     """What looks wrong in the command *text*, which may refer to macros called *names*.
 
     Args:
@@ -42,11 +53,13 @@ def slips(text: str, names: Collection[str], environ: Mapping[str, str], given: 
         environ: The daemon's environment.
         given: Names that the model's ``env`` sets: a shell in the command may use those.
     """
-    words = argv.split(text).words
+    words = argv.split(text, windows=windows).words
     has_shell = any(_SHELL.fullmatch(word) for word in words if len(word) < 100)
     found = [*islice(_references(text, set(names) - set(given)), _MOST)]
     if not has_shell:
         found += islice(_shell_only(text, words, environ), _MOST)
+    if not windows:
+        found += islice(_lost_backslashes(text, words), _MOST)
     return [*found, *islice(_characters(words), _MOST)]
 
 
@@ -75,6 +88,15 @@ def _shell_only(text: str, words: tuple[str, ...], environ: Mapping[str, str]) -
         elif len(word) < 100 and _OPERATOR.fullmatch(word):
             what = f"{word} is passed to the program as it is: commands see no shell"
             yield Slip("no-shell", word, what, "write cmd: sh -c '...' if a shell is meant")
+
+
+def _lost_backslashes(text: str, words: tuple[str, ...]) -> Iterator[Slip]:
+    for found in islice(_WINDOWS_PATH.finditer(argv.without_comments(text)), 4 * _MOST):
+        left = found[0].replace("\\", "")
+        if any(left in word for word in words):
+            what = f"backslashes outside of quotes are lost: {shortened(found[0])} becomes {shortened(left)}"
+            remedy = "put the path in quotes inside of the command, or write forward slashes"
+            yield Slip("lost-backslashes", found[0], what, remedy)
 
 
 def _characters(words: tuple[str, ...]) -> Iterator[Slip]:
