@@ -39,15 +39,20 @@ def owner_is_dead(mark: str) -> bool:
 def find_marked(wanted: Callable[[dict[str, str]], bool]) -> list[tuple[Process, dict[str, str]]]:
     """Processes of our user, other than ourselves and our ancestors, whose markers *wanted* accepts.
 
-    Reads the environment of every process: tens of milliseconds on a busy machine, so not for the event loop.
+    When none is found, none was there: whoever forks and ends between the listing and its turn leaves a child that was
+    not listed, so it is listed again until there is nobody new. Reads the environment of every process: tens of
+    milliseconds on a busy machine, so not for the event loop.
     """
-    table = process_table()
+    new = table = process_table()
     spared = _self_and_ancestors(table)
     found = []
-    for process in table.values():
-        marks = {} if process.pid in spared or process.state in "ZX" else read_marks(process.pid)
-        if marks and wanted(marks):
-            found.append((process, marks))
+    while new:
+        for process in new.values():
+            marks = {} if process.pid in spared or process.state in "ZX" else read_marks(process.pid)
+            if marks and wanted(marks):
+                found.append((process, marks))
+        new = process_table(table)
+        table = table | new
     return found
 
 

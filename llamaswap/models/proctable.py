@@ -5,6 +5,7 @@ Used by the guard, so nothing is imported that its start would have to pay for. 
 
 import _signal  # type: ignore[import-not-found]  # has no stub; the public module's enums cost 4 ms
 import os
+from _collections_abc import Container  # which os has imported; the public module costs more
 
 
 class Process:
@@ -35,13 +36,13 @@ def read_process(pid: int) -> Process | None:
     return Process(pid, int(fields[1]), int(fields[3]), int(fields[19]), fields[0].decode())
 
 
-def process_table() -> dict[int, Process]:
-    """Every process by its number."""
+def process_table(known: Container[int] = ()) -> dict[int, Process]:
+    """Every process by its number, but for those *known* already."""
     try:
         names = os.listdir("/proc")  # noqa: PTH208 (as above)
     except OSError:
         return {}
-    rows = (read_process(int(name)) for name in names if name.isdigit())
+    rows = (read_process(int(name)) for name in names if name.isdigit() and int(name) not in known)
     return {row.pid: row for row in rows if row is not None}
 
 

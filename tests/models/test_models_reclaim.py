@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from llamaswap.models.markers import LIFE, OWNER, own_mark, owner_is_dead
+from llamaswap.models import markers
+from llamaswap.models.markers import LIFE, OWNER, find_marked, own_mark, owner_is_dead
 from llamaswap.models.proctable import Process, descendants, is_alive, process_table, read_process, signal_process
 from llamaswap.models.reclaim import reclaim_orphans
 
@@ -18,6 +19,14 @@ Sleeper = Callable[[dict[str, str]], subprocess.Popen[bytes]]
 IGNORES_TERM = (
     "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('up', flush=True); time.sleep(99)"
 )
+
+
+@pytest.fixture(autouse=True)
+def namespace(monkeypatch: pytest.MonkeyPatch) -> str:
+    """One of our own: other daemons on this machine look for what dead ones have left, too, and would find ours."""
+    name = f"[{os.getpid()}]"
+    monkeypatch.setattr(markers, "_namespace", lambda: name)
+    return name
 
 
 @pytest.fixture
@@ -51,15 +60,25 @@ def dead_mark() -> str:
 
 def test_orphans_are_ended_and_told(sleeper: Sleeper, dead_mark: str) -> None:
     orphan = sleeper({OWNER: dead_mark, LIFE: "abc:my:model"})
-    # Other daemons on this machine may die meanwhile, and what they leave is found too.
-    (reclaimed,) = [each for each in reclaim_orphans() if each.pid == orphan.pid]
+    (reclaimed,) = reclaim_orphans()
     assert (reclaimed.pid, reclaimed.model, reclaimed.owner, reclaimed.ended) == (
         orphan.pid,
         "my:model",
         dead_mark,
         True,
     )
-    assert orphan.wait(1) == -signal.SIGKILL
+    assert orphan.wait(20) == -signal.SIGKILL
+
+
+def test_who_was_forked_while_the_table_was_read_is_found_too(
+    sleeper: Sleeper, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its parent had been listed, and had ended when it was its turn: neither was seen, and the child lived on."""
+    child = sleeper({LIFE: "abc:forked"})
+    listed = [process_table()]
+    listed[0].pop(child.pid)
+    monkeypatch.setattr(markers, "process_table", lambda known=(): listed.pop() if listed else process_table(known))
+    assert [process.pid for process, _ in find_marked(lambda marks: marks.get(LIFE) == "abc:forked")] == [child.pid]
 
 
 def test_look_alikes_are_untouched(sleeper: Sleeper, dead_mark: str) -> None:
@@ -77,9 +96,10 @@ def test_look_alikes_are_untouched(sleeper: Sleeper, dead_mark: str) -> None:
     assert all(each.poll() is None for each in others)
 
 
-def test_a_daemon_never_reclaims_itself(dead_mark: str) -> None:
+def test_a_daemon_never_reclaims_itself(dead_mark: str, namespace: str) -> None:
     """It may have been started from a terminal that a model of a dead daemon had opened."""
-    code = "from llamaswap.models.reclaim import reclaim_orphans; reclaim_orphans(); print(1)"
+    ours = f'from llamaswap.models import markers; markers._namespace = lambda: "{namespace}"'
+    code = f"{ours}; from llamaswap.models.reclaim import reclaim_orphans; reclaim_orphans(); print(1)"
     env = os.environ | {OWNER: dead_mark}
     shell = f"{sys.executable} -c '{code}'; true"
     assert subprocess.run(["sh", "-c", shell], env=env, capture_output=True, check=True).stdout == b"1\n"
@@ -100,7 +120,7 @@ def test_a_signal_never_hits_the_next_holder_of_a_number(sleeper: Sleeper) -> No
     assert not signal_process(earlier, signal.SIGKILL)
     assert process.poll() is None
     assert signal_process(row, signal.SIGKILL)
-    assert process.wait(1) == -signal.SIGKILL
+    assert process.wait(20) == -signal.SIGKILL
     assert not signal_process(row, signal.SIGKILL)
 
 
