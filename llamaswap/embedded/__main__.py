@@ -86,7 +86,9 @@ def _say(text: str) -> None:
 
 
 def _fail(text: str, code: int = 1) -> NoReturn:
-    print(f"llamaswap.embedded: {text}", file=sys.stderr, flush=True)  # noqa: T201 - a program's own output
+    # One write: llama.cpp's threads may still log, and would come between the text and the end of its line.
+    sys.stderr.write(f"llamaswap.embedded: {text}\n")
+    sys.stderr.flush()
     sys.exit(code)
 
 
