@@ -6,20 +6,21 @@ Start and health
     --port N, --host H   where to listen (0: any; the choice is printed as ``LISTENING N``)
     --name NAME          the model's name in answers and ledger
     --load S             seconds until ready; until then /health is 503 (or, with --bind-late, the port is not bound).
-                         Prints ``READY <CLOCK_MONOTONIC>`` at that moment
+                         Prints ``READY <CLOCK_MONOTONIC>`` just before that moment
+    --load-while FILE    and then not ready as long as FILE is there
     --health-status N    what /health answers once loaded (default 200); --health-path P where (default /health)
     --health-hang        /health accepts and never answers
     --flood BYTES        write so much log before loading; --flood-forever does not stop
     --hold MIB           take so much memory
 Process
     --ignore-term        SIGTERM does nothing
-    --stop-delay S       take so long to end after SIGTERM
+    --stop-delay S       take so long to end after SIGTERM; --stop-while FILE: and then as long as FILE is there
     --background         the leader forks the server and exits 0
     --wrap               the leader forks the server and waits for it; SIGTERM ends only the leader
     --double-fork        beside the server: a grandchild that detached itself (own session), ignoring TERM
     --setsid             beside the server: a child in a session of its own, ignoring TERM
     --clean-env          stragglers and servers forked off execute themselves anew without any environment
-    --exit-after S, --exit-code N   end by itself
+    --exit-after S, --exit-code N   end by itself, so long after it has begun to listen
     --lock FILE          hold an exclusive lock as a GPU would be, through the life of every process of the tree;
                          finding it taken writes a ``violation`` line to the ledger
     --shared             take that lock shared: models that do so may be alive together
@@ -29,6 +30,7 @@ Process
                          and length of the body; and for each start and violation: event, model, pid
 Answers
     --tokens N, --token-delay S   length and speed of completions
+    --pause FILE         go no further after a token as long as FILE is there
     --answer-delay S     think before the first byte
     --crash-at-byte N    die (SIGKILL) once so many body bytes of an answer were sent
     --never-answer       accept model requests and stay silent
@@ -250,6 +252,12 @@ def words() -> Iterator[str]:
     for number in range(ARGS.tokens):
         time.sleep(ARGS.token_delay)
         yield f"{ARGS.name}-{number} "
+        wait_while(ARGS.pause)
+
+
+def wait_while(path: str) -> None:
+    while path and os.path.exists(path):  # noqa: PTH110 (pathlib is slow to import)
+        time.sleep(0.005)
 
 
 def usage(body: dict[str, object]) -> dict[str, int]:
@@ -423,10 +431,11 @@ def fork_server() -> None:
 def handle_signals() -> None:
     if ARGS.ignore_term:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    elif ARGS.stop_delay:
+    elif ARGS.stop_delay or ARGS.stop_while:
 
         def leave(*_: object) -> None:
             time.sleep(ARGS.stop_delay)
+            wait_while(ARGS.stop_while)
             os._exit(0)
 
         signal.signal(signal.SIGTERM, leave)
@@ -445,10 +454,11 @@ def load(listener: socket.socket) -> None:
     memory = bytearray(ARGS.hold << 20)
     memory[::4096] = b"x" * len(memory[::4096])
     time.sleep(ARGS.load)
+    wait_while(ARGS.load_while)
+    os.write(1, b"READY %.6f\n" % time.monotonic())  # before anybody knows, who could end us before it is written
     if ARGS.bind_late:
         listener.listen(512)
     READY.set()
-    os.write(1, b"READY %.6f\n" % time.monotonic())
     time.sleep(86400 if ARGS.hold else 0)
 
 
@@ -481,7 +491,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("--health-status", type=int, default=200)
     parser.add_argument("--tokens", type=int, default=4)
     parser.add_argument("--crash-at-byte", type=int)
-    for flag in ("lock", "ledger", "roll"):
+    for flag in ("lock", "ledger", "roll", "pause", "load-while", "stop-while"):
         parser.add_argument(f"--{flag}", default="")
     for flag, text in (("host", "127.0.0.1"), ("name", "fake"), ("health-path", "/health")):
         parser.add_argument(f"--{flag}", default=text)
@@ -497,12 +507,12 @@ def main() -> None:
     fork_stragglers()
     fork_server()
     handle_signals()
-    if ARGS.exit_after is not None:
-        after(ARGS.exit_after, lambda: os._exit(ARGS.exit_code))
     listener = socket.socket(socket.AF_INET6 if ":" in ARGS.host else socket.AF_INET)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     listener.bind((ARGS.host, ARGS.port))
     os.write(1, b"LISTENING %d\n" % listener.getsockname()[1])
+    if ARGS.exit_after is not None:
+        after(ARGS.exit_after, lambda: os._exit(ARGS.exit_code))
     if ARGS.bind_late:
         load(listener)
     else:

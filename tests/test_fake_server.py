@@ -88,6 +88,18 @@ def test_broken_answers_are_broken(launch: Launch, path: str) -> None:
         ask(launch(), "GET", path)
 
 
+def test_a_file_holds_up_an_answer(launch: Launch, tmp_path: Path) -> None:
+    pause = tmp_path / "pause"
+    pause.touch()
+    connection = http.client.HTTPConnection("127.0.0.1", launch("--name", "a", "--pause", str(pause)), timeout=60)
+    connection.request("POST", "/v1/completions", '{"stream": true}')
+    answer = connection.getresponse()
+    assert b"a-0" in answer.readline()
+    pause.unlink()
+    assert answer.read().endswith(b"data: [DONE]\n\n")
+    connection.close()
+
+
 def test_it_dies_at_the_byte_it_was_told(launch: Launch) -> None:
     with socket.create_connection(("127.0.0.1", launch("--crash-at-byte", "1234"))) as client:
         client.sendall(b"GET /big?bytes=5000 HTTP/1.1\r\n\r\n")

@@ -26,6 +26,7 @@ from typing import Any
 
 import psutil
 
+from tests.allowance import ALLOWANCE_S
 from tests.e2e.running import Daemon, fake, until
 from tests.e2e.wire import CutError, Wire
 
@@ -64,19 +65,29 @@ class Round:
     _over: threading.Event = field(default_factory=threading.Event)
     _failures: list[Exception] = field(default_factory=list)
 
-    def play(self) -> None:
-        """Let them loose for the round's time, and wait for the last answer. Raises what any of them raised."""
+    def play(self, answers: int = 0) -> None:
+        """Let them loose for the round's time, and longer if that was not enough for *answers* that came whole.
+
+        Returns after the last answer. Raises what any of them raised.
+        """
         tasks = [self._client] * CLIENTS + [self._vandal, self._staller]
         threads = [threading.Thread(target=self._run, args=(task, number)) for number, task in enumerate(tasks)]
         for thread in threads:
             thread.start()
         self._over.wait(self.seconds)
-        self._over.set()
+        try:
+            until(lambda: self._over.is_set() or self._has_seen(answers), f"{answers} answers and a leaver", 60)
+        finally:
+            self._over.set()
         for thread in threads:
             thread.join(60)
             assert not thread.is_alive(), "a client waits for ever"
         for failure in self._failures:
             raise failure
+
+    def _has_seen(self, answers: int) -> bool:
+        ends = Counter(each.outcome for each in self.sent)
+        return ends["whole"] >= answers and (ends["left"] > 0 or not answers)
 
     def _run(self, task: Callable[[random.Random], None], number: int) -> None:
         dice = random.Random(f"{self.seed}/{number}")
@@ -184,14 +195,17 @@ def audit(running: Daemon, sent: list[Sent]) -> None:
     assert "Traceback" not in str(running.log), running.log
 
 
-def run(rounds: int, seed: int, directory: Path, seconds: float = ROUND_S) -> Counter[str]:
-    """So many rounds, each with a daemon that then ends by SIGTERM, or by SIGKILL, and leaves nothing."""
+def run(rounds: int, seed: int, directory: Path, seconds: float = ROUND_S, answers: int = 0) -> Counter[str]:
+    """So many rounds, each with a daemon that then ends by SIGTERM, or by SIGKILL, and leaves nothing.
+
+    In each there are so many whole *answers*, and somebody who left, though it may take longer than *seconds*.
+    """
     total: Counter[str] = Counter()
     for number in range(rounds):
         room = directory / f"round{number}"
         room.mkdir()
         try:
-            ends = _one_round(number, f"{seed}/{number}", room, seconds)
+            ends = _one_round(number, f"{seed}/{number}", room, seconds, answers)
         except Exception as error:
             raise AssertionError(f"round {number} of seed {seed}: {type(error).__name__}: {error}") from error
         total += ends
@@ -199,16 +213,16 @@ def run(rounds: int, seed: int, directory: Path, seconds: float = ROUND_S) -> Co
     return total
 
 
-def _one_round(number: int, seed: str, room: Path, seconds: float) -> Counter[str]:
+def _one_round(number: int, seed: str, room: Path, seconds: float, answers: int) -> Counter[str]:
     with Daemon(room, {"models": models(), "stallTimeout": 1}) as running:
         round_ = Round(running, seed, seconds)
-        round_.play()
+        round_.play(answers)
         audit(running, round_.sent)
         running.look()
         if number % 2:
             running.signal(signal.SIGKILL)
             running.wait(5)
-            until(lambda: not running.left(), "the end of all", 10)
+            until(lambda: not running.left(), "the end of all", 10 + ALLOWANCE_S)
     return Counter(each.outcome for each in round_.sent)
 
 

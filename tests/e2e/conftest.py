@@ -13,6 +13,14 @@ StartDaemon = Callable[..., Daemon]
 
 
 @pytest.fixture
+def pause(tmp_path: Path) -> Path:
+    """A file that is there: what models with ``--pause`` and its name wait for in an answer is that it is not."""
+    path = tmp_path / "pause"
+    path.touch()
+    return path
+
+
+@pytest.fixture
 def daemon(tmp_path: Path) -> Iterator[StartDaemon]:
     """``daemon(models, *flags, **top_level_keys)`` starts one."""
     with ExitStack() as stack:

@@ -19,6 +19,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from tests.allowance import ALLOWANCE_S
 from tests.e2e.running import Daemon, fake, lock_is_free, until
 from tests.e2e.wire import Wire
 
@@ -96,7 +97,7 @@ def one_round(phase: str, misbehaviour: str, dice: random.Random, directory: Pat
             running.signal(signal.SIGKILL)
             running.wait(5)
             killed_at = time.monotonic()
-            until(lambda: not running.left() and lock_is_free(running.lock), "the end of all", LIMIT_S)
+            until(lambda: not running.left() and lock_is_free(running.lock), "the end of all", LIMIT_S + ALLOWANCE_S)
             return time.monotonic() - killed_at
     finally:
         running.end(strict=False)

@@ -23,6 +23,7 @@ from typing import Any
 
 import psutil
 
+from tests.allowance import ALLOWANCE_S
 from tests.e2e.running import ROOT, Daemon, fake, until
 
 STEADY = ("steady1", "steady2")
@@ -158,7 +159,7 @@ class Rig:
         def holds() -> bool:
             return any(row["id"] == newest for row in self.running.get("/v1/models").json()["data"])
 
-        until(holds, f"{newest} in force", PROMISED_S)
+        until(holds, f"{newest} in force", PROMISED_S + ALLOWANCE_S)
 
     def steady_pids(self) -> dict[str, int]:
         return {name: self.running.model_pid(name) for name in STEADY}
@@ -197,9 +198,9 @@ def run(reloads: int, seed: int, directory: Path, say: Callable[[str], None] = p
             say(f"{rig.reloads} reloads, {answered.total()} answers, descriptors and threads {sizes[-1]}")
         assert "Traceback" not in str(running.log), running.log
         assert running.starts().count(STEADY[0]) == 1
-        # Kept connections come and go; what leaks at each reload would show many times over.
-        assert sizes[-1][0] <= sizes[0][0] + 12, f"descriptors grow: {sizes}"
-        assert sizes[-1][1] <= sizes[0][1] + 3, f"threads grow: {sizes}"
+        # Kept connections and idle threads come and go; what leaks at each reload would stay, many times over.
+        until(lambda: rig.size()[0] <= sizes[0][0] + 12, f"so few descriptors again: {sizes}")
+        until(lambda: rig.size()[1] <= sizes[0][1] + 3, f"so few threads again: {sizes}")
     return answered
 
 

@@ -13,12 +13,14 @@ import subprocess
 import sys
 import threading
 import time
+import weakref
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
 import psutil
 
+from tests.allowance import ALLOWANCE_S
 from tests.e2e.wire import Answer, Wire
 
 ROOT = Path(__file__).parents[2]
@@ -41,12 +43,19 @@ def until(condition: Callable[[], T], what: str, seconds: float = SLOWLY) -> T:
     return value
 
 
-def free_ports() -> int:
-    """The first of 16 ports that nobody listens on."""
+def free_ports() -> tuple[int, socket.socket]:
+    """The first of 16 ports that nobody listens on, and what keeps other tests from them until it is closed."""
     while True:
         first = random.choice(PORTS)
+        claim = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)  # of UDP, so that models can have the port of TCP
+        try:
+            claim.bind(("127.0.0.1", first))
+        except OSError:
+            claim.close()
+            continue
         if all(_is_free(port) for port in range(first, first + 16)):
-            return first
+            return first, claim
+        claim.close()
 
 
 def _is_free(port: int) -> bool:
@@ -180,12 +189,13 @@ class Daemon:
         #: Set where a test makes something crash behind a fence, which logs it.
         self.may_log_tracebacks = False
         self._seen: dict[int, psutil.Process] = {}
-        self._first_port = free_ports()
+        self.first_port, claim = free_ports()
+        weakref.finalize(self, claim.close)
         self.configure(config)
 
     def configure(self, config: dict[str, Any]) -> None:
         """Write the configuration file. Every model reports to the ledger and holds the lock."""
-        whole = {"startPort": self._first_port, "healthCheckTimeout": 15, "unloadTimeout": 2, "logLevel": "debug"}
+        whole = {"startPort": self.first_port, "healthCheckTimeout": 15, "unloadTimeout": 2, "logLevel": "debug"}
         text = json.dumps(whole | config, indent=1)
         marker = json.dumps(str(FAKE_SERVER))[1:-1]
         text = text.replace(marker, f"{marker} --ledger {self.ledger} --lock {self.lock}")
@@ -238,7 +248,7 @@ class Daemon:
                 assert code is not None, f"did not end within 40 s of SIGTERM\n{self.log}"
                 assert code != 1 or "again: ending" in str(self.log), f"ended by its own watchdog\n{self.log}"
                 assert self.may_log_tracebacks or "Traceback" not in str(self.log), self.log
-                until(lambda: not self.left() and lock_is_free(self.lock), f"end of {self.left()}", 10)
+                until(lambda: not self.left() and lock_is_free(self.lock), f"end of {self.left()}")
         finally:
             for process in self.left():
                 process.kill()
@@ -246,12 +256,20 @@ class Daemon:
     def signal(self, number: int) -> None:
         self.process.send_signal(number)
 
-    def wait(self, seconds: float) -> int:
-        """The exit code; the daemon has so long to end."""
+    def wait(self, promised: float) -> int:
+        """The exit code; the daemon has so many seconds to end, and what a busy machine may add."""
         try:
-            return self.process.wait(seconds)
+            return self.process.wait(promised + ALLOWANCE_S)
         except subprocess.TimeoutExpired:
-            raise AssertionError(f"still runs after {seconds:g} s\n{self.log}") from None
+            raise AssertionError(f"still runs {ALLOWANCE_S:g} s after the {promised:g} promised\n{self.log}") from None
+
+    def said(self) -> str:
+        """All that it has printed up to now: what comes through the pipe comes somewhat later than answers do."""
+        asked = f"/said/{secrets.token_hex(8)}"
+        seen = len(self.log.lines)
+        self.get(asked)
+        self.log.wait(re.escape(asked), after=seen)
+        return str(self.log)
 
     # -- what can be seen of it -------------------------------------------------------------------------------------
 

@@ -12,7 +12,7 @@ pytestmark = pytest.mark.e2e
 
 
 def test_nothing_is_lost_doubled_misrouted_or_altered(tmp_path: Path) -> None:
-    ends = run(2, seed=2, directory=tmp_path, seconds=3)
+    ends = run(2, seed=2, directory=tmp_path, seconds=3, answers=6)
     assert ends["whole"] > 10
     assert ends["left"] > 0
 
@@ -20,7 +20,7 @@ def test_nothing_is_lost_doubled_misrouted_or_altered(tmp_path: Path) -> None:
 def test_the_audit_sees_each_breach(tmp_path: Path) -> None:
     with Daemon(tmp_path, {"models": models()}) as running:
         calm = Round(running, "calm", seconds=2)
-        calm.play()
+        calm.play(answers=1)
         audit(running, calm.sent)
         whole = next(each for each in calm.sent if each.outcome == "whole")
         others = [each for each in calm.sent if each is not whole]

@@ -74,6 +74,7 @@ def test_chat_plain_and_streamed_swaps_as_asked(running: Daemon, chat: openai.Op
         pieces = [chunk.choices[0].delta.content or "" for chunk in stream if chunk.choices]
         assert len(pieces) > 2 and "".join(pieces)
         assert running.running() == [(model, "ready")]
+    running.said()
     assert _story(running, seen) == [
         "start smol-a",
         *["stop smol-a", "start smol-b", "stop smol-b", "start smol-a"],
@@ -92,7 +93,7 @@ def test_the_transcript_reads_as_a_story(running: Daemon, chat: openai.OpenAI) -
     seen = len(running.log.lines)
     for model in ("smol-a", "smol-b"):
         chat.chat.completions.create(model=model, messages=HELLO, max_tokens=4)
-    running.log.wait(r'Request .*"POST /v1/chat/completions HTTP/1.1" 200', after=seen)
+    running.said()
     text = "\n".join(running.log.lines[seen:])
     chapters = [
         r">> Arrived\(ticket=(\d+), model='smol-a'",
@@ -176,6 +177,7 @@ def test_twenty_clients_of_three_models_are_answered_in_arrival_order(running: D
         thread.join(120)
     print(f"20 answers, {time.monotonic() - began:.1f} s")
     assert sorted(answered) == list(range(20))
+    running.said()
     text = "\n".join(running.log.lines[seen:])
     arrived = re.findall(r">> Arrived\(ticket=(\d+)", text)
     assert len(arrived) == 20

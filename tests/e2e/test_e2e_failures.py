@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.allowance import ALLOWANCE_S
 from tests.e2e.conftest import StartDaemon
 from tests.e2e.running import SLOWLY, Daemon, alive, fake, until
 from tests.e2e.wire import CutError, Wire
@@ -92,7 +93,7 @@ def test_a_failure_of_the_core_ends_the_daemon_and_every_model(tmp_path: Path) -
             with pytest.raises(CutError):
                 while served.chunk():
                     pass
-        until(lambda: not any(alive(process) for process in tree), "the end of its models", 10)
+        until(lambda: not any(alive(process) for process in tree), "the end of its models", 10 + ALLOWANCE_S)
         assert "planted" in str(running.log)
     finally:
         running.end(strict=False)

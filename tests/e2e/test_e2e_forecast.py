@@ -1,6 +1,7 @@
 """What the daemon has measured it knows again after a restart, and it tells it where people look."""
 
 import threading
+from pathlib import Path
 
 import pytest
 
@@ -10,18 +11,21 @@ from tests.e2e.running import fake, until
 pytestmark = pytest.mark.e2e
 
 
-def test_a_new_run_foretells_from_what_the_last_one_measured(daemon: StartDaemon) -> None:
-    running = daemon({"a": fake("a", "--load", "0.3"), "b": fake("b", "--answer-delay", "0.3")})
+def test_a_new_run_foretells_from_what_the_last_one_measured(daemon: StartDaemon, tmp_path: Path) -> None:
+    loading = tmp_path / "loading"
+    running = daemon({"a": fake("a", "--load", "1", "--load-while", str(loading)), "b": fake("b")})
     answer = running.chat("a")
-    assert int(answer.headers.get("x-load-ms", 0)) >= 250
-    assert int(answer.headers.get("x-queue-wait-ms", 9999)) < 250
+    load_ms, wait_ms = (int(answer.headers[name]) for name in ("x-load-ms", "x-queue-wait-ms"))
+    assert load_ms >= 1000 > wait_ms
     again = running.chat("a")
-    assert (again.headers.get("x-load-ms"), again.headers.get("x-queue-wait-ms")) == ("0", "0")
+    assert again.headers["x-load-ms"] == "0"
+    assert int(again.headers["x-queue-wait-ms"]) < 1000
     running.chat("b")
     running.end()
     (kept,) = (running.directory / "run").glob("timings-*.json")
     assert '"a"' in kept.read_text()
 
+    loading.touch()
     running.start()
     first = threading.Thread(target=running.chat, args=("a",))
     second = threading.Thread(target=running.chat, args=("b",))
@@ -29,5 +33,6 @@ def test_a_new_run_foretells_from_what_the_last_one_measured(daemon: StartDaemon
     until(lambda: running.queue()["running"], "the load")
     second.start()
     until(lambda: any("starts_in_s" in row for row in running.queue()["waiting"]), "a forecast")
+    loading.unlink()
     first.join()
     second.join()

@@ -8,7 +8,7 @@ import pytest
 
 from llamaswap import cli
 from llamaswap.embedded.model import FILE, cached_model, is_complete
-from tests.e2e.running import Daemon, free_ports
+from tests.e2e.running import Daemon
 
 pytestmark = [pytest.mark.e2e, pytest.mark.embedded]
 
@@ -28,7 +28,7 @@ def test_what_import_writes_really_serves(tmp_path: Path, capfd: pytest.CaptureF
     (tmp_path / "daemon").mkdir()
     daemon = Daemon(tmp_path / "daemon", {})
     # The ports alone are ours: other daemons may be under test on this machine.
-    daemon.config_file.write_text(f"{output.read_text()}\nstartPort: {free_ports()}\n")
+    daemon.config_file.write_text(f"{output.read_text()}\nstartPort: {daemon.first_port}\n")
     question = {
         "model": "SmolLM2-135M-Instruct",
         "messages": [{"role": "user", "content": "Say hello."}],

@@ -8,6 +8,7 @@ import time
 
 import pytest
 
+from tests.allowance import ALLOWANCE_S
 from tests.e2e.conftest import StartDaemon
 from tests.e2e.running import alive, fake, until
 from tests.e2e.wire import Answer
@@ -71,7 +72,7 @@ def test_a_health_path_that_never_says_200_is_given_up(daemon: StartDaemon) -> N
             answer = wire.answer()
             assert answer.status == 500
             assert "health check timed out after 15s" in answer.error["message"]
-            assert 14 < time.monotonic() - began < 15 + 2
+            assert 15 <= time.monotonic() - began < 15 + 2 + ALLOWANCE_S
     for running in (silent, lost):
         assert running.running() == []
         assert running.look() == []
@@ -90,7 +91,7 @@ def test_a_model_that_exits_while_idle_is_seen_and_started_again(daemon: StartDa
     running = daemon({"a": fake("a")})
     assert running.chat("a").status == 200
     os.kill(running.model_pid("a"), signal.SIGKILL)
-    until(lambda: running.running() == [], "its end in /running", 1)
+    until(lambda: running.running() == [], "its end in /running", 1 + ALLOWANCE_S)
     assert running.chat("a").status == 200
     assert running.starts() == ["a", "a"]
 
@@ -107,10 +108,10 @@ def test_a_server_forked_by_a_wrapper_is_stopped_with_it(daemon: StartDaemon) ->
 
 def test_an_idle_model_without_ttl_stays_and_one_with_it_goes(daemon: StartDaemon) -> None:
     running = daemon({"a": fake("a", "--tokens", "30", "--token-delay", "0.1", ttl=1), "b": fake("b")})
+    began = time.monotonic()
     assert running.chat("a").status == 200  # takes 3 s, three times its ttl
-    ended = time.monotonic()
-    until(lambda: running.running() == [], "its unloading", 10)
-    assert 0.5 < time.monotonic() - ended < 4
+    until(lambda: running.running() == [], "its unloading")
+    assert time.monotonic() - began > 3 + 1
     assert running.chat("a").status == 200
 
 
@@ -132,7 +133,7 @@ def test_a_stranger_on_the_port_is_no_model(daemon: StartDaemon) -> None:
 
 def test_a_model_whose_leader_died_is_waited_for_and_started_again(daemon: StartDaemon) -> None:
     """Its children hold on for seconds; a request in the meantime must not run into a refused connection."""
-    running = daemon({"a": fake("a", "--setsid", unloadTimeout=2)})
+    running = daemon({"a": fake("a", "--setsid", unloadTimeout=6)})
     assert running.chat("a").status == 200
     os.kill(running.model_pid("a"), signal.SIGKILL)
     running.log.wait(r">> Dying\(model='a'")

@@ -8,12 +8,10 @@ from typing import Any
 import pytest
 
 from tests.e2e.conftest import StartDaemon
-from tests.e2e.reloads import PROMISED_S, run
+from tests.e2e.reloads import run
 from tests.e2e.running import Daemon, fake, until
 
 pytestmark = pytest.mark.e2e
-
-SLOW = ("--tokens", "20", "--token-delay", "0.05")
 
 
 def reload(running: Daemon, models: dict[str, Any], **keys: Any) -> list[str]:
@@ -46,25 +44,27 @@ def test_a_bad_file_changes_nothing_and_is_explained(daemon: StartDaemon) -> Non
     assert running.model_pid("a") == pid
 
 
-def test_queued_requests_keep_their_place_when_another_model_goes(daemon: StartDaemon) -> None:
-    running = daemon({"a": fake("a", *SLOW), "b": fake("b"), "c": fake("c")})
+def test_queued_requests_keep_their_place_when_another_model_goes(daemon: StartDaemon, pause: Path) -> None:
+    slow = fake("a", "--pause", str(pause))
+    running = daemon({"a": slow, "b": fake("b"), "c": fake("c")})
     with running.wire() as served, running.wire() as lost, running.wire() as first, running.wire() as second:
         served.chat("a", stream=True)
         running.until_serving("a")
         for count, (wire, model) in enumerate(((lost, "b"), (first, "c"), (second, "a")), 1):
             wire.chat(model)
             running.until_waiting(count)
-        lines = reload(running, {"a": fake("a", *SLOW), "c": fake("c")})
+        lines = reload(running, {"a": slow, "c": fake("c")})
         assert "queue: 2 requests in the same order; 1 request for models that are gone: 404" in lines
         assert lost.answer().status == 404
         assert [row["model"] for row in running.queue()["waiting"]] == ["c", "a"]
+        pause.unlink()
         assert served.answer().text.endswith("data: [DONE]\n\n")
         assert (first.answer().status, second.answer().status) == (200, 200)
     assert running.starts() == ["a", "c", "a"]
 
 
-def test_a_removed_model_finishes_its_answer_to_the_end(daemon: StartDaemon) -> None:
-    running = daemon({"a": fake("a", *SLOW), "b": fake("b")})
+def test_a_removed_model_finishes_its_answer_to_the_end(daemon: StartDaemon, pause: Path) -> None:
+    running = daemon({"a": fake("a", "--pause", str(pause)), "b": fake("b")})
     with running.wire() as served:
         served.chat("a", stream=True)
         assert served.head()[0] == 200
@@ -73,6 +73,7 @@ def test_a_removed_model_finishes_its_answer_to_the_end(daemon: StartDaemon) -> 
         with running.wire() as waiting:
             waiting.chat("b")
             running.until_waiting(1)
+            pause.unlink()
             assert b"".join(iter(served.chunk, b"")).endswith(b"data: [DONE]\n\n")
             assert waiting.answer().status == 200
     assert [model for model, _ in running.running()] == ["b"]
@@ -83,7 +84,7 @@ def test_the_last_of_several_writes_wins(daemon: StartDaemon) -> None:
     for number in range(8):
         running.configure({"models": {"a": fake("a"), f"v{number}": fake("v")}})
         running.signal(signal.SIGHUP)
-    until(lambda: '"v7"' in running.get("/v1/models").text, "the last write in force", PROMISED_S)
+    until(lambda: '"v7"' in running.get("/v1/models").text, "the last write in force")
     # Asked for after them all, so nothing of theirs comes after it.
     assert running.request("POST", "/api/config/reload").json()["plan"]["nothing_changes"]
 
@@ -112,13 +113,14 @@ def _fifo(*members: str) -> dict[str, Any]:
     return {"scheduler": {"use": "fifo"}, "router": {"settings": {"groups": groups}}}
 
 
-def test_a_port_in_use_by_what_drains_is_not_given_away(daemon: StartDaemon) -> None:
-    running = daemon({"a": fake("a", *SLOW)}, routing=_fifo("a"))
+def test_a_port_in_use_by_what_drains_is_not_given_away(daemon: StartDaemon, pause: Path) -> None:
+    running = daemon({"a": fake("a", "--pause", str(pause))}, routing=_fifo("a"))
     with running.wire() as served:
         served.chat("a", stream=True)
         assert served.head()[0] == 200
         old = running.get("/running").json()["running"][0]["proxy"]
         reload(running, {"b": fake("b"), "c": fake("c")}, routing=_fifo("b", "c"))
+        pause.unlink()
         assert b"".join(iter(served.chunk, b"")).endswith(b"data: [DONE]\n\n")
         assert (running.chat("b").status, running.chat("c").status) == (200, 200)
         proxies = [row["proxy"] for row in running.get("/running").json()["running"]]
@@ -136,21 +138,22 @@ def test_a_changed_model_that_is_just_loading_is_loaded_as_it_is_now(daemon: Sta
         assert caller.answer().headers["x-fake-model"] == "new"
 
 
-def test_during_a_swap(daemon: StartDaemon) -> None:
+def test_during_a_swap(daemon: StartDaemon, pause: Path) -> None:
     """A is being stopped for b, which changes, while c comes and a goes."""
-    running = daemon({"a": fake("a", "--stop-delay", "1"), "b": fake("b")}, unloadTimeout=10)
+    running = daemon({"a": fake("a", "--stop-while", str(pause)), "b": fake("b")}, unloadTimeout=60)
     assert running.chat("a").status == 200
     with running.wire() as caller:
         caller.chat("b")
         until(lambda: ("a", "stopping") in running.running(), "a stopping")
-        reload(running, {"b": fake("new"), "c": fake("c")}, unloadTimeout=10)
+        reload(running, {"b": fake("new"), "c": fake("c")}, unloadTimeout=60)
+        pause.unlink()
         assert caller.answer().headers["x-fake-model"] == "new"
     assert running.chat("c").status == 200
     assert running.starts() == ["a", "new", "c"]
 
 
-def test_during_the_shutdown_nothing_is_replaced(daemon: StartDaemon) -> None:
-    running = daemon({"a": fake("a", *SLOW)})
+def test_during_the_shutdown_nothing_is_replaced(daemon: StartDaemon, pause: Path) -> None:
+    running = daemon({"a": fake("a", "--pause", str(pause))})
     with running.wire() as served, running.wire() as late:
         served.chat("a", stream=True)
         assert served.head()[0] == 200
@@ -160,6 +163,7 @@ def test_during_the_shutdown_nothing_is_replaced(daemon: StartDaemon) -> None:
         running.signal(signal.SIGTERM)
         running.log.wait("shutting down")
         running.signal(signal.SIGHUP)
+        pause.unlink()
         assert b"".join(iter(served.chunk, b"")).endswith(b"data: [DONE]\n\n")
     assert running.wait(10) == 0
     assert "reload: done" not in str(running.log)

@@ -5,7 +5,6 @@ import pty
 import signal
 import ssl
 import subprocess
-import time
 from pathlib import Path
 
 import pytest
@@ -100,7 +99,5 @@ def test_a_daemon_whose_output_nobody_reads_serves(daemon: StartDaemon) -> None:
     """Its standard output is a full pipe; no request and no model may wait for it."""
     running = daemon({"a": fake("a", "--flood", str(4 << 20))}, logToStdout="both")
     running.log.reading.clear()
-    began = time.monotonic()
     for _ in range(50):
         assert running.chat("a").status == 200
-    assert time.monotonic() - began < 20

@@ -29,7 +29,7 @@ def run(tmp_path: Path, *arguments: str, text: str | None = None, **environment:
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=60,
         check=False,
     )
     assert "Traceback" not in done.stdout + done.stderr

@@ -7,7 +7,7 @@ import threading
 import pytest
 
 from tests.e2e.conftest import StartDaemon
-from tests.e2e.running import fake, until
+from tests.e2e.running import SLOWLY, fake, until
 from tests.e2e.wire import Answer, CutError
 
 pytestmark = pytest.mark.e2e
@@ -193,7 +193,7 @@ def test_answers_come_in_arrival_order(daemon: StartDaemon) -> None:
         for number in range(20):
             threads.append(threading.Thread(target=client, args=(number, answers)))
             threads[-1].start()
-            assert arrived[number].wait(10)
+            assert arrived[number].wait(SLOWLY)
         for thread in threads:
             thread.join()
     assert [answer.status for answer in answers] == [200] * 20

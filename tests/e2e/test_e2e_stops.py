@@ -6,6 +6,7 @@ import time
 
 import pytest
 
+from tests.allowance import ALLOWANCE_S
 from tests.e2e.conftest import StartDaemon
 from tests.e2e.running import Daemon, alive, fake, suspend, until
 from tests.e2e.wire import CutError, Wire
@@ -13,6 +14,8 @@ from tests.e2e.wire import CutError, Wire
 pytestmark = pytest.mark.e2e
 
 STUBBORN = ("--ignore-term", "--setsid", "--double-fork", "--clean-env")
+#: What is promised beyond the grace, and what a busy machine may add: a start of the next model among it.
+BEYOND_S = 2 + ALLOWANCE_S
 PARALLEL = {"scheduler": {"use": "serial", "settings": {"serial": {"parallel": 64}}}}
 
 
@@ -26,7 +29,7 @@ def test_unload_and_eviction_of_a_stubborn_tree_end_in_time(daemon: StartDaemon)
             assert running.get("/unload").text == "OK"
         else:
             assert running.chat("b").status == 200
-        assert time.monotonic() - began <= 1 + 2
+        assert time.monotonic() - began <= 1 + BEYOND_S
         assert not [process for process in tree if alive(process)]
 
 
@@ -45,16 +48,16 @@ def test_a_model_that_never_answers_and_one_that_is_suspended_can_be_unloaded(da
         running.until_serving("frozen")
         began = time.monotonic()
         assert running.get("/unload").status == 200
-        assert time.monotonic() - began <= 1 + 2
+        assert time.monotonic() - began <= 1 + BEYOND_S
 
 
 def test_a_stop_command_is_used_and_bounded(daemon: StartDaemon) -> None:
-    running = daemon({"a": fake("a", cmdStop="sh -c 'echo stopping ${PID}; sleep 600'", unloadTimeout=1)})
+    running = daemon({"a": fake("a", cmdStop="sh -c 'echo stopping ${PID}; sleep 600'", unloadTimeout=3)})
     assert running.chat("a").status == 200
     pid = running.model_pid("a")
     began = time.monotonic()
     assert running.get("/unload").status == 200
-    assert time.monotonic() - began <= 1 + 2
+    assert time.monotonic() - began <= 3 + BEYOND_S
     assert f"stopping {pid}\n" in running.get("/logs/stream/a?no-follow").text
 
 
@@ -106,7 +109,7 @@ def test_sigterm_ends_in_time_whatever_clients_and_models_do(daemon: StartDaemon
     def end(name: str, running: Daemon) -> None:
         began = time.monotonic()
         running.signal(signal.SIGTERM)
-        ends[name] = running.wait(36), time.monotonic() - began
+        ends[name] = running.wait(35), time.monotonic() - began
 
     threads = [threading.Thread(target=end, args=each) for each in (("stalled", stalled), ("mute", mute))]
     for thread in threads:
@@ -117,7 +120,6 @@ def test_sigterm_ends_in_time_whatever_clients_and_models_do(daemon: StartDaemon
         wire.sock.close()
     print(ends)
     assert set(ends) == {"stalled", "mute"}
-    assert all(took <= 35 for _, took in ends.values())
     for running in (stalled, mute):
         until(lambda running=running: not running.left(), "the end of its models", 10)  # type: ignore[misc]
 
@@ -143,7 +145,7 @@ def test_a_second_signal_ends_requests_and_a_third_everything(daemon: StartDaemo
         running.signal(signal.SIGTERM)
         assert running.wait(2) == 1
         until(lambda: not running.left(), "the end of its models", 10)
-        assert time.monotonic() - began < 5
+        assert time.monotonic() - began < 5 + ALLOWANCE_S  # a third of what the model's grace would take
 
 
 def _served(running: Daemon) -> Wire:
