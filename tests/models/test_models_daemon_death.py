@@ -18,6 +18,7 @@ from llamaswap.models.markers import own_mark
 from llamaswap.models.process import PACKAGE_ROOT
 from llamaswap.models.proctable import descendants, process_table, read_process, signal_process
 from llamaswap.models.reclaim import reclaim_orphans
+from tests.allowance import ALLOWANCE_S
 from tests.models.living import free_port, survivors
 
 pytestmark = pytest.mark.processes
@@ -47,7 +48,7 @@ async def running_daemon(stops: str, *flags: str) -> AsyncIterator[tuple[trio.Pr
     )
     assert daemon.stdout is not None
     try:
-        await told(daemon, b"running")
+        assert await told(daemon) == b"running"
         row = read_process(daemon.pid)
         assert row
         namespace = own_mark().rpartition(":")[2]
@@ -59,13 +60,16 @@ async def running_daemon(stops: str, *flags: str) -> AsyncIterator[tuple[trio.Pr
             await daemon.stdout.aclose()
 
 
-async def told(daemon: trio.Process, word: bytes) -> None:
-    """Wait until *daemon* has written *word*."""
+async def told(daemon: trio.Process) -> bytes:
+    """The first word of the next line that *daemon* writes."""
     assert daemon.stdout is not None
-    output = b""
+    line = b""
     with trio.fail_after(20):
-        while word not in output:
-            output += await daemon.stdout.receive_some(1000)
+        while not line.endswith(b"\n"):
+            byte = await daemon.stdout.receive_some(1)
+            assert byte, line
+            line += byte
+    return line.partition(b"(")[0].strip()
 
 
 async def nothing_left(mark: str) -> float:
@@ -105,20 +109,20 @@ async def test_a_killed_daemon_leaves_nothing() -> None:
             nursery.start_soon(one, number)
     print(f"median {statistics.median(took):.2f} s, longest {max(took):.2f} s")
     assert len(took) == ROUNDS
-    assert max(took) < 10
-    assert statistics.median(took) <= 1.5
+    assert max(took) < 10 + ALLOWANCE_S
+    assert statistics.median(took) <= 1.5 + ALLOWANCE_S
 
 
 @pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGHUP, signal.SIGSEGV, signal.SIGINT])
 async def test_any_other_death_leaves_nothing_either(signum: int) -> None:
-    assert await one_death(1, signum) < 10
+    assert await one_death(1, signum) < 10 + ALLOWANCE_S
 
 
 async def test_a_daemon_that_starts_meanwhile_leaves_the_guards_to_their_work(monkeypatch: pytest.MonkeyPatch) -> None:
     """Only the guard knows its unmarked processes; were it reclaimed before it is done, they would live for ever."""
     monkeypatch.setattr("llamaswap.models.reclaim.TERM_GRACE_S", 0.0)
     async with running_daemon("stay", "--setsid", "--double-fork", "--clean-env") as (daemon, mark):
-        await told(daemon, b"Started")
+        assert await told(daemon) == b"Started"
         tree = descendants(process_table(), daemon.pid)
         assert len(tree) == 4  # guard, server, and two that went their own ways, without their marks
     await trio.to_thread.run_sync(reclaim_orphans)
@@ -129,6 +133,6 @@ async def test_a_daemon_that_starts_meanwhile_leaves_the_guards_to_their_work(mo
 async def test_the_search_finds_what_there_is() -> None:
     """Were the mark wrong, every test above would find nothing, and pass."""
     async with running_daemon("stay", "--setsid", "--double-fork") as (daemon, mark):
-        await told(daemon, b"Started")
+        assert await told(daemon) == b"Started"
         assert len(survivors(mark)) == 4  # guard, server, and two that went their own ways
     await nothing_left(mark)

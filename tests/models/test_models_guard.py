@@ -7,6 +7,7 @@ import sys
 
 import psutil
 import pytest
+import trio
 
 from llamaswap.models.process import PACKAGE_ROOT
 from llamaswap.models.proctable import is_alive, read_process
@@ -136,6 +137,6 @@ async def test_it_adopts_and_reaps_what_the_model_leaves(lives: Lives) -> None:
     run = lives.begin(lives.spec("sh", "-c", script))
     await run.next_fact()
     await run.output(b"done")
-    zombies = [each for each in psutil.Process(guard_of(run)).children(True) if each.status() == psutil.STATUS_ZOMBIE]
-    assert zombies == []
-    assert len(psutil.Process(guard_of(run)).children()) == 1
+    with trio.fail_after(20):
+        while len(psutil.Process(guard_of(run)).children()) > 1:  # noqa: ASYNC110 - zombies among them; nobody tells
+            await trio.sleep(0.01)

@@ -50,7 +50,7 @@ async def one_life(lives: Lives, number: int) -> None:
     flags = [*dice.choice(KINDS), "--load", "0.15"]
     run = lives.prepare(lives.server(*flags, unload_timeout=0.3))
     done = ""
-    with trio.fail_after(15):
+    with trio.fail_after(60):
         async with trio.open_nursery() as nursery:
             nursery.start_soon(run.life.run)
             with trio.CancelScope(shield=True):

@@ -12,8 +12,8 @@ import pytest
 import trio
 
 from llamaswap.models.markers import LIFE, OWNER
-from llamaswap.models.supervisor import LINGER_S
 from llamaswap.schedule.events import Dying, Exited, Started, StartFailed
+from tests.allowance import ALLOWANCE_S
 from tests.models.living import Lives
 
 pytestmark = pytest.mark.processes
@@ -32,8 +32,8 @@ async def test_a_model_starts_serves_and_stops(lives: Lives) -> None:
 async def test_readiness_is_seen_at_once(lives: Lives) -> None:
     """Within milliseconds; the bound here leaves room for a loaded machine, and is far below any polling step."""
     delays = []
-    for _ in range(5):
-        run = lives.begin(lives.server("--load", "0.3"))
+    for _ in range(9):
+        run = lives.begin(lives.server("--load", "0.2"))
         await run.next_fact()
         await run.end()
         ready = float(bytes(run.sink.data).partition(b"READY ")[2].split()[0])
@@ -62,7 +62,7 @@ async def test_a_stop_takes_the_whole_tree_within_its_grace(lives: Lives, flags:
     assert isinstance(await run.next_fact(), Started)
     began = trio.current_time()
     assert isinstance(await run.end(grace=0.5), Exited)
-    assert trio.current_time() - began < 0.5 + 2
+    assert trio.current_time() - began < 0.5 + 2 + ALLOWANCE_S
     assert run.left_at_the_end == []
 
 
@@ -111,7 +111,7 @@ async def test_only_a_200_in_time_is_ready(lives: Lives, flags: list[str]) -> No
     fact = await run.next_fact()
     assert isinstance(fact, StartFailed)
     assert "health check timed out after 0.6s" in fact.detail
-    assert 0.6 <= trio.current_time() - began < 2.6
+    assert 0.6 <= trio.current_time() - began < 0.6 + 2 + ALLOWANCE_S
     assert run.left_at_the_end == []
 
 
@@ -175,10 +175,11 @@ async def test_a_stop_during_the_start_ends_in_exited(lives: Lives, delay: float
 
 
 async def test_a_stop_while_a_failed_start_is_cleared_away_ends_in_exited(lives: Lives) -> None:
-    run = lives.begin(lives.server("--ignore-term", "--load", "20", health_check_timeout=0.3))
+    deaf = lives.spec("sh", "-c", "trap '' TERM; sleep 60", check_endpoint="/health", health_check_timeout=1.5)
+    run = lives.begin(deaf)
     fact = await run.next_fact()  # past the time-out, and well within the 5 s of its grace
     assert isinstance(fact, Dying)
-    assert fact.detail.startswith("health check timed out after 0.3s")
+    assert fact.detail.startswith("health check timed out after 1.5s")
     assert run.life.state == "stopping"
     assert isinstance(await run.end(grace=0.1), Exited)
     assert run.left_at_the_end == []
@@ -200,7 +201,7 @@ async def test_a_second_stop_hurries_the_first(lives: Lives) -> None:
     run.life.stop(0.2)
     run.life.stop(60)
     assert await run.next_fact() == Exited(run.life._spec.id, run.life._life, "signal SIGKILL")
-    assert trio.current_time() - began < 2.2
+    assert trio.current_time() - began < 2.2 + ALLOWANCE_S
 
 
 async def test_cancelling_takes_the_tree_down_within_its_second(lives: Lives) -> None:
@@ -210,7 +211,7 @@ async def test_cancelling_takes_the_tree_down_within_its_second(lives: Lives) ->
         await run.next_fact()
         began = trio.current_time()
         nursery.cancel_scope.cancel()
-    assert trio.current_time() - began < 3
+    assert trio.current_time() - began < 3 + ALLOWANCE_S
     assert [type(fact) for fact in run.facts] == [Started, Exited]
     assert run.left_at_the_end == []
 
@@ -224,18 +225,17 @@ async def test_a_crash_while_ready_is_told_at_once(lives: Lives, signum: int, de
     os.kill(run.life.pid, signum)
     assert await run.next_fact() == Dying(run.life._spec.id, run.life._life, detail)
     assert await run.next_fact() == Exited(run.life._spec.id, run.life._life, detail)
-    assert trio.current_time() - began < 1
+    assert trio.current_time() - began < 1 + ALLOWANCE_S
 
 
-async def test_leftovers_of_a_crash_are_gone_before_it_is_told(lives: Lives) -> None:
+async def test_leftovers_of_a_crash_are_gone_before_it_is_told(lives: Lives, monkeypatch: pytest.MonkeyPatch) -> None:
     """While they take their time, that the model is dying is told at once: nobody may be let through to it any more."""
-    run = lives.begin(lives.server("--setsid", "--double-fork", unload_timeout=2.0))
+    monkeypatch.setattr("llamaswap.models.supervisor.LINGER_S", 60.0)  # not when a failed start would be told of
+    run = lives.begin(lives.server("--setsid", "--double-fork", unload_timeout=4.0))
     await run.next_fact()
     assert run.life.pid
-    began = trio.current_time()
     os.kill(run.life.pid, signal.SIGKILL)
     assert await run.next_fact() == Dying(run.life._spec.id, run.life._life, "signal SIGKILL")
-    assert trio.current_time() - began < LINGER_S
     assert run.life.state == "stopping"
     assert isinstance(await run.next_fact(), Exited)
     assert run.left_at_the_end == []
@@ -268,7 +268,7 @@ async def test_a_port_in_use_is_told_before_anything_is_spawned(lives: Lives) ->
 
 
 async def test_a_stranger_on_the_port_is_not_the_model(lives: Lives) -> None:
-    spec = lives.spec("sleep", "60", check_endpoint="/health", owns_port=True, health_check_timeout=1.5)
+    spec = lives.spec("sleep", "60", check_endpoint="/health", owns_port=True, health_check_timeout=2.5)
     run = lives.begin(spec)
     await run.spawned()
     answered = 0
