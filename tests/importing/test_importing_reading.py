@@ -44,9 +44,9 @@ def test_a_large_vocabulary_costs_neither_time_nor_memory(tmp_path: Path) -> Non
     path = write_model(tmp_path / "x.gguf", words=150_000, general__file_type=7)
     read_header(path)  # imports
     tracemalloc.start()
-    began = time.monotonic()
+    began = time.process_time()
     assert read_header(path).quantisation == "Q8_0"
-    took_s, (_, most) = time.monotonic() - began, tracemalloc.get_traced_memory()
+    took_s, (_, most) = time.process_time() - began, tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert took_s < 3  # traced, on a busy machine; 0.05 s otherwise, and 5.6 s with the package's own reader
     assert most < 1 << 20
@@ -112,10 +112,10 @@ HOSTILE = {
 def test_hostile_files_are_refused_in_a_moment(name: str, tmp_path: Path) -> None:
     path = tmp_path / "x.gguf"
     path.write_bytes(HOSTILE[name])
-    began = time.monotonic()
+    began = time.process_time()
     with pytest.raises(UnusableError):
         read_header(path)
-    assert time.monotonic() - began < 3
+    assert time.process_time() - began < 3
 
 
 def test_a_long_list_in_a_large_file_is_not_walked(tmp_path: Path) -> None:

@@ -96,15 +96,15 @@ async def test_a_removed_model_is_forgotten() -> None:
 
 
 def test_a_line_costs_little() -> None:
-    """A guard against accidents: the real figure is about 1 µs, here ten times that on the best of five rounds."""
+    """A guard against accidents: the real figure is about 1 µs of the processor; here many times that, at the best."""
     reader, fd = os.pipe()
     hub = LogHub("both", time_format="rfc3339", stdout_fd=fd)
     best_s = 1.0
     for _ in range(5):
-        begun = time.perf_counter()
+        begun = time.thread_time()
         for _ in range(2_000):
             hub.proxy_line("info", "Request 127.0.0.1 POST /v1/chat/completions HTTP/1.1 200 1234 curl 12ms")
-        best_s = min(best_s, (time.perf_counter() - begun) / 2_000)
+        best_s = min(best_s, (time.thread_time() - begun) / 2_000)
     os.close(reader)
     hub.close()
     os.close(fd)

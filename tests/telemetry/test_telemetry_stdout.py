@@ -28,6 +28,13 @@ def read_until(fd: int, end: bytes) -> bytes:
     return got
 
 
+def abandon(reader: int, writer: StdoutWriter) -> None:
+    """Nobody will read any more: see the end of a thread that would write on, into whatever has its number next."""
+    os.close(reader)
+    writer._thread.join(60)
+    assert not writer._thread.is_alive()
+
+
 def test_a_lone_line_appears_soon_and_again_later() -> None:
     with pipe() as (reader, fd):
         writer = StdoutWriter(fd)
@@ -35,7 +42,7 @@ def test_a_lone_line_appears_soon_and_again_later() -> None:
             begun = time.monotonic()
             writer.write(b"line %d\n" % n)
             assert os.read(reader, 100) == b"line %d\n" % n
-            assert time.monotonic() - begun < 1.0  # 50 ms and a busy machine
+            assert time.monotonic() - begun < 10.0  # 50 ms and a busy machine
         writer.close()
 
 
@@ -56,8 +63,8 @@ def test_nobody_reads_then_somebody_does() -> None:
         begun = time.monotonic()
         for _ in range(50_000):
             writer.write(b"0123456\n")
-        assert time.monotonic() - begun < 2.0
-        closer = threading.Thread(target=writer.close, args=(10.0,))
+        assert time.monotonic() - begun < 20.0  # and not for ever, as nobody reads
+        closer = threading.Thread(target=writer.close, args=(60.0,))
         closer.start()
         got = read_until(reader, " bytes dropped —\n".encode())
         closer.join()
@@ -67,22 +74,24 @@ def test_nobody_reads_then_somebody_does() -> None:
 
 
 def test_many_tiny_pieces_are_bounded_too() -> None:
-    with pipe() as (_, fd):
+    with pipe() as (reader, fd):
         os.write(fd, b"x" * 65536)  # the pipe is full
         writer = StdoutWriter(fd)
         for _ in range(10 * QUEUE_PIECES):
             writer.write(b".")
         assert len(writer._queue) <= QUEUE_PIECES
         writer.close(timeout_s=0.05)
+        abandon(reader, writer)
 
 
 def test_close_is_bounded_when_nobody_reads() -> None:
-    with pipe() as (_, fd):
+    with pipe() as (reader, fd):
         writer = StdoutWriter(fd)
         writer.write(b"x" * 500_000)
         begun = time.monotonic()
         writer.close(timeout_s=0.2)
-        assert time.monotonic() - begun < 2.0
+        assert time.monotonic() - begun < 20.0  # and not for ever
+        abandon(reader, writer)
 
 
 def test_a_closed_pipe_is_no_reason_to_stop() -> None:
