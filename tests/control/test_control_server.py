@@ -11,6 +11,7 @@ import trio
 
 from llamaswap.control.connections import BoundedStream, Connections
 from llamaswap.control.server import serve_control
+from tests.allowance import ALLOWANCE_S
 from tests.control.rig import A, control_plane, open_stream
 
 
@@ -45,7 +46,7 @@ async def test_hostile_bytes_end_their_own_connection(tmp_path: Path) -> None:
             async with await trio.open_unix_socket(str(rig.socket)) as stream:
                 await stream.send_all(packet)
                 await stream.send_eof()
-                with trio.move_on_after(5) as patience:
+                with trio.move_on_after(30) as patience:
                     try:
                         while await stream.receive_some():
                             pass
@@ -64,7 +65,7 @@ async def test_a_client_that_hangs_up_before_its_answer_leaves_nothing(tmp_path:
             async with stream:
                 await stream.send_all(b"GET /api/version HTTP/1.1\r\nHost: localhost\r\n" + headers + b"\r\n")
                 await stream.send_eof()
-                with trio.fail_after(10):
+                with trio.fail_after(30):
                     answer = b"".join([piece async for piece in stream])
             assert answer.startswith(b"HTTP/1.1 200")
 
@@ -87,7 +88,7 @@ async def test_readers_that_stall_hold_no_shutdown(tmp_path: Path) -> None:
             rig.logs.model(A).write(b"x" * 90_000)
             await trio.sleep(0.02)
         begun = trio.current_time()
-    assert trio.current_time() - begun < 5.0
+    assert trio.current_time() - begun < 5.0 + ALLOWANCE_S
     for stream in streams:
         await stream.aclose()
 
@@ -98,7 +99,7 @@ async def test_idle_connections_hold_no_shutdown(tmp_path: Path) -> None:
         await stream.send_all(b"GET /running HTTP/1.1\r\nHost: x\r\n\r\n")
         assert (await stream.receive_some()).startswith(b"HTTP/1.1 200")
         begun = trio.current_time()
-    assert trio.current_time() - begun < 5.0
+    assert trio.current_time() - begun < 5.0 + ALLOWANCE_S
     await stream.aclose()
 
 

@@ -7,6 +7,7 @@ import trio
 
 from llamaswap.gateway import connection as gateway_connection
 from llamaswap.models import upstream
+from tests.allowance import ALLOWANCE_S
 from tests.gateway.wire import BODY, PATIENCE_S, Rig, Wire, answer, get, post, running
 
 CHUNKED = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
@@ -356,7 +357,7 @@ async def test_when_a_served_client_leaves_the_server_is_told(
         before = trio.current_time()
         await leave(client)
         await server.ended()
-        assert trio.current_time() - before < 1.0
+        assert trio.current_time() - before < 1.0 + ALLOWANCE_S
         await rig.idle()
         assert rig.dispatcher.arrived == 1
 
@@ -385,7 +386,7 @@ async def test_a_client_that_takes_no_byte_is_dropped_at_the_stall_deadline(head
         before = trio.current_time()
         await _send_what_is_taken(server, head + b"10000\r\n%b\r\n" % (b"x" * 65536) * 1500)
         await rig.idle()
-        assert 0.9 < trio.current_time() - before < 6
+        assert 0.9 < trio.current_time() - before < 6 + ALLOWANCE_S
         assert not await client.ended()  # reset: what it never read is not kept for it
 
 
@@ -406,7 +407,7 @@ async def test_fifty_stalled_clients_are_dropped_together_while_others_are_serve
 
 async def test_a_slow_reader_is_not_a_stalled_one() -> None:
     body = b"x" * 3_000_000
-    async with running(stall_s=0.5) as rig:
+    async with running(stall_s=2.0) as rig:
         client = await rig.ask(post())
         server, _ = await rig.server.request()
         async with trio.open_nursery() as nursery:
@@ -416,7 +417,7 @@ async def test_a_slow_reader_is_not_a_stalled_one() -> None:
             while got < len(body):
                 with trio.move_on_after(0.2):  # far below the deadline, and far above it for the whole
                     await trio.sleep_forever()
-                got += len(await client.stream.receive_some(200_000))
+                got += len(await client.stream.receive_some(150_000))
         await rig.idle()
 
 

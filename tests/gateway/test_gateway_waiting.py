@@ -70,16 +70,16 @@ async def test_an_answer_says_how_long_it_was_waited_for() -> None:
     async with running(loads_by_itself=False) as rig:
         first, second = await rig.ask(post()), await rig.ask(post())
         await rig.dispatcher.until(lambda: rig.dispatcher.arrived == 2)
-        await trio.sleep(0.02)  # what is to be measured
+        await trio.sleep(0.2)  # what is to be measured
         rig.processes[0].becomes_ready()
         for client in (first, second):
             server, _ = await rig.server.request()
-            await trio.sleep(0.02)
+            await trio.sleep(0.2)
             await server.send(answer(b"ok", b"Connection: close"))
             got = await client.message()
             queue_ms, load_ms = int(got.get(b"x-queue-wait-ms") or -1), int(got.get(b"x-load-ms") or -1)
-            assert load_ms >= 15
-            assert (queue_ms < 15) == (client is first)
+            assert load_ms >= 190
+            assert (queue_ms < 190) == (client is first)
 
 
 async def test_an_answer_of_a_ready_model_says_so() -> None:
@@ -89,7 +89,8 @@ async def test_an_answer_of_a_ready_model_says_so() -> None:
             server, _ = await rig.server.request()
             await server.send(answer(b"ok", b"Connection: close"))
             got = await client.message()
-            assert expected is None or (got.get(b"x-queue-wait-ms"), got.get(b"x-load-ms")) == (expected, expected)
+            assert expected in (None, got.get(b"x-load-ms"))
+            assert expected is None or 0 <= int(got.get(b"x-queue-wait-ms") or -1) < 1000
 
 
 async def test_an_upstreams_own_account_goes_before_ours() -> None:
@@ -264,8 +265,9 @@ async def test_others_are_told_nothing_before_their_answer(at_once: None, body: 
         assert (await client.message()).status == 418
 
 
-async def test_a_short_wait_is_answered_as_ever() -> None:
-    """An error within the first second keeps its status."""
+async def test_a_short_wait_is_answered_as_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An error within the first second keeps its status; here a second that a busy machine cannot miss."""
+    monkeypatch.setattr(waiting, "QUIET_S", 30.0)
     async with running() as rig:
         configure(rig, send_loading_state=True)
         client = await rig.ask(post(STREAM))

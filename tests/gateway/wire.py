@@ -28,7 +28,7 @@ from llamaswap.schedule.serial import SerialScheduler
 
 A, BASED, DEAD = ModelId("a"), ModelId("based"), ModelId("dead")
 #: Nothing here takes long; what does is stuck.
-PATIENCE_S = 10.0
+PATIENCE_S = 30.0
 
 BODY = b'{"model":"a"}'
 
