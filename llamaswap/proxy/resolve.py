@@ -6,7 +6,7 @@ from itertools import chain
 from typing import NamedTuple
 from urllib.parse import unquote
 
-from llamaswap.proxy import forms, jsonbody
+from llamaswap.proxy import bounds, forms, jsonbody
 from llamaswap.proxy.jsonbody import Named
 from llamaswap.proxy.request import Request
 
@@ -40,10 +40,15 @@ def carries_json(request: Request, body: Body) -> bool:
 
 
 def named(request: Request, body: bytes | bytearray) -> Named:
-    """The model a request for inference names, and whether it wants a stream; an empty name if it names none."""
+    """The model a request for inference names, and whether it wants a stream; an empty name if it names none.
+
+    Raises:
+        BadRequestError: the body is too odd to be read.
+    """
     if request.method in (b"GET", b"HEAD"):
         return _in_query(request.query)
     if is_json(request, body):
+        bounds.refuse_monsters(body)
         return jsonbody.name_of(body)
     content_type = request.known.get(b"content-type", b"")
     try:
