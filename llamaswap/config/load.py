@@ -13,6 +13,7 @@ from llamaswap.config.assemble.root import build
 from llamaswap.config.effective.written import Written
 from llamaswap.config.schema import Config
 from llamaswap.config.table.keys import check_keys
+from llamaswap.config.table.misplaced import lifted
 from llamaswap.config.table.root import TOP_LEVEL
 from llamaswap.config.text.environment import Variables
 from llamaswap.config.text.expand import Expanded, PortsInUse, expand
@@ -105,7 +106,7 @@ def expanded(
     problems.raise_errors()
     merged = merge(trees, problems)
     problems.raise_errors()
-    return expand(merged, TOP_LEVEL, environ, problems, in_use)
+    return expand(lifted(merged, problems), TOP_LEVEL, environ, problems, in_use)
 
 
 def _load(texts: Iterable[Source | None], environ: Mapping[str, str], problems: Problems, in_use: PortsInUse) -> Loaded:

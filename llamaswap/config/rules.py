@@ -24,6 +24,7 @@ _ERRORS = {
     "duration": "A length of time cannot be read.",
     "url": "An address or a path cannot be read.",
     "regex": "An expression is not RE2, or there are too many.",
+    "misplaced-key": "A key of the top level stands below `models`, one level too deep.",
     "missing": "A key that must be there is not, or is empty.",
     "store": "The database cannot be opened where `store.path` says.",
     "api-key": "An API key is empty or holds a blank; an empty variable would let everybody in.",

@@ -75,6 +75,13 @@ EXAMPLES = [
     Example("duration", "performance: {every: 5x}", "performance: {every: 5s}"),
     Example("url", model("cmd: srv, proxy: '127.0.0.1:1'"), A),
     Example("regex", "upstream: {ignorePaths: ['(?!x)']}", "upstream: {ignorePaths: [x]}"),
+    Example(
+        "misplaced-key",
+        "models: {healthCheckTimeout: 60, a: ‹M›}",
+        "healthCheckTimeout: 60↵models: {logLevel: ‹M›, groups: {cmd: s, " + at(1) + "}}",
+    ),
+    Example("misplaced-key", "models: {a: ‹M›, groups: {g: {members: [a]}}}", A + "↵groups: {g: {members: [a]}}"),
+    Example("misplaced-key", "models: {a: ‹M›, macros: {x: y}}", "macros: {x: y}↵" + A),
     Example("missing", "peers: {p: {models: [x]}}", PEER),
     Example("store", "store: {path: /no-such-dir/x}", "store: {path: ':memory:'}"),
     Example("api-key", "apiKeys: ['']", f"apiKeys: [{KEY}]"),

@@ -29,6 +29,37 @@ c.yaml:2:3: models.qwen: an empty model: it has no command and cannot be used
     give it a cmd, or remove it""",
     ),
     (
+        "keys of the top level among the models",
+        """\
+models:
+  unloadTimeout: 60
+  qwen:
+    cmd: llama-server --port ${PORT} -m ${where}
+  groups:
+    g:
+      members: [qwem]
+  macros:
+    where: x.gguf
+""",
+        """\
+c.yaml:2:3: models.unloadTimeout: this is no model, but a key of the top level
+      unloadTimeout: 60
+      ^
+    indent it as far as models:, or deeper than the name of a model that it is meant for
+c.yaml:5:3: models.groups: this is no model, but a key of the top level
+      groups:
+      ^
+    indent it as far as models:
+c.yaml:7:17: groups.g.members[0]: there is no such model ("qwem")
+          members: [qwem]
+                    ^
+    did you mean qwen?
+c.yaml:8:3: models.macros: this is no model, but a key of the top level
+      macros:
+      ^
+    indent it as far as models:, or deeper than the name of a model that it is meant for""",
+    ),
+    (
         "a line indented too little",
         """\
 models:
