@@ -6,9 +6,10 @@ from typing import Literal
 
 import trio
 
-from tests.sim.kernel import End, Kernel
+from tests.sim.kernel import Kernel
 from tests.sim.plan import Asked
 from tests.sim.server import content
+from tests.sim.sockets import End
 
 PORT = 8080
 Ending = Literal["whole", "error", "cut", "left"]

@@ -21,13 +21,15 @@ from llamaswap.errors import LlamaSwapError
 from llamaswap.reload import FromFiles
 from llamaswap.schedule.commands import Command
 from llamaswap.schedule.events import Event
-from tests.sim import seams
+from tests.sim import calls, seams
 from tests.sim.clients import PORT, Clients
 from tests.sim.fates import fate_of
 from tests.sim.judge import Done, Judge
 from tests.sim.kernel import Kernel
+from tests.sim.lives import watch_lives
 from tests.sim.plan import NEVER, Order, Plan
 from tests.sim.server import Servers
+from tests.sim.standstill import look
 from tests.sim.steps import Fault, Steps
 from tests.sim.trees import Machine
 from tests.sim.verdicts import judge_all
@@ -92,16 +94,16 @@ class World:
         failing = steps.fault.at if steps.fault.kind == "call" else 0
         self.kernel = Kernel.now = Kernel(plan.seed, nursery, failing)
         self.servers = Servers(self.kernel, {each.number: each for each in plan.requests})
-        self.machine = seams.Now.machine = Machine(self.kernel, partial(fate_of, plan), self.servers.serve)
+        self.machine = calls.Now.machine = Machine(self.kernel, partial(fate_of, plan), self.servers.serve)
         self.clients = Clients(self.kernel)
         self.judge = Judge(plan, self.kernel, self.machine, self.servers, self.clients)
-        self._signals, seams.Now.signals = trio.open_memory_channel[int](NEVER)
+        self._signals, calls.Now.signals = trio.open_memory_channel[int](NEVER)
         self._process = trio.CancelScope()
         self._faults = Faults()
         self._facts = 0
         self._next_config = 1
         self._ended = trio.Event()
-        seams.Now.exit_now = self._exit_now
+        calls.Now.exit_now = self._exit_now
         first = FromFiles((), Loaded(plan.configs[0], ()))
         socket = self.kernel.listen(PORT, "daemon")
         self.daemon = Daemon(
@@ -121,7 +123,7 @@ class World:
         logger = logging.getLogger("llamaswap")
         logger.addHandler(self._faults)
         try:
-            self.judge.begin()
+            watch_lives(self.judge)
             self.judge.configs.append((0.0, plan.configs[0]))
             nursery.start_soon(self._run_daemon, name="llamaswap daemon")
             await wait_all_tasks_blocked()
@@ -204,7 +206,7 @@ class World:
         while True:
             await trio.sleep(LOOK_S)
             self.kernel.wall_s += self.kernel.rng.choice((LOOK_S, LOOK_S, 86400.0, -86400.0))
-            self.judge.look()
+            look(self.judge)
 
     async def _end(self) -> None:
         await trio.sleep_until(self.plan.ends_at)

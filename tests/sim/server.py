@@ -10,8 +10,9 @@ from functools import partial
 
 import trio
 
-from tests.sim.kernel import End, Kernel
+from tests.sim.kernel import Kernel
 from tests.sim.plan import FIRST_PORT, NAMES, NEVER, Asked
+from tests.sim.sockets import End
 from tests.sim.trees import Tree
 
 #: After these the connection may carry another request.
