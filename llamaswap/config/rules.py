@@ -63,9 +63,12 @@ _WARNINGS = {
     "deprecated-key": "A key of former times: it has no effect, or a newer name.",
     "raised": "`healthCheckTimeout` is raised to 15 seconds.",
     "negative-timeout": "A time limit below 0: nothing can be done in it.",
+    "fraction": "A fraction where only whole numbers count, such as 0.5 seconds, is cut off.",
     "empty-is-default": "An empty list that means the default, not nothing.",
     "protected-key": "The key `model` of requests cannot be deleted.",
+    "wildcard-key": "A key of requests with `*` or the like, which stands for itself only behind a backslash.",
     "unusable-url": "An address to which no request can be sent.",
+    "check-url": "`checkEndpoint` is an address instead of a path.",
     "no-api-keys": "`apiKeys` is left empty, so everybody is let in.",
     "env-in-env": "The value of an environment variable refers to another one.",
     # Commands
@@ -119,6 +122,8 @@ _WARNINGS = {
     "repeated-key": "An API key is in the list twice.",
     "bearer-key": "The key for a peer begins with Bearer, which is put before it anyway.",
     "open-cors": "Every web page may use the models, and no API key is needed.",
+    "cors-origin": "An origin that no browser sends: with a path, without a scheme, with `*` in it.",
+    "allowed-host": "A host with a scheme, a port or a path, or with `*` in it.",
     "relative-store": "`store.path` depends on where the daemon is started from.",
 }
 

@@ -138,13 +138,41 @@ EXAMPLES = [
         model("cmd: s, timeouts: {connect: -1}, " + at(1)),
         model("cmd: s, timeouts: {connect: 0, keepalive: -1}, " + at(1)),
     ),
+    Example("fraction", "globalTTL: 0.5", "globalTTL: 1e3"),
+    Example("fraction", model("cmd: s, ttl: 0.5, " + at(1)), model("cmd: s, ttl: 2.0, " + at(1))),
+    Example(
+        "fraction",
+        model("cmd: s, timeouts: {connect: 1.5}, " + at(1)),
+        model("cmd: s, metadata: {ttl: 1.5}, " + at(1)),
+    ),
     Example("empty-is-default", "upstream: {ignorePaths: []}", "upstream: {ignorePaths: ['$^a']}"),
     Example(
         "protected-key",
         model("cmd: s, filters: {stripParams: 'model, x'}, " + at(1)),
         model("cmd: s, filters: {stripParams: x}, " + at(1)),
     ),
+    Example(
+        "wildcard-key",
+        model("cmd: s, filters: {stripParams: 'a, b.*'}, " + at(1)),
+        model(r"cmd: s, filters: {stripParams: 'a, b.\*, \\c'}, " + at(1)),
+    ),
+    Example(
+        "wildcard-key",
+        model("cmd: s, filters: {setParams: {'messages.#.x': 1}}, " + at(1)),
+        model("cmd: s, filters: {setParams: {messages: {'*': 1}}}, " + at(1)),
+    ),
+    Example(
+        "wildcard-key",
+        model("cmd: s, filters: {setParamsByID: {x: {'a?': 1}}}, " + at(1)),
+        model("cmd: s, filters: {setParamsByID: {'x?': {a: 1}}}, " + at(1)),
+    ),
+    Example("wildcard-key", PEER.replace("[x]", "[x], filters: {setParams: {'@a': 1}}"), PEER),
     Example("unusable-url", model("cmd: s, proxy: ''"), A),
+    Example(
+        "check-url",
+        model("cmd: s, checkEndpoint: 'http://127.0.0.1:1/health', " + at(1)),
+        model("cmd: s, checkEndpoint: '/health?of=http://x', " + at(1)),
+    ),
     Example("no-api-keys", "apiKeys:", f"apiKeys: [{KEY}]"),
     # Commands
     Example("reference-form", model("cmd: 'srv $(PORT)', " + at(1)), model("cmd: 'srv ${PORT}'")),
@@ -367,6 +395,20 @@ EXAMPLES = [
         PEER.replace("[x]", "[x], apiKey: bearer-0123456789abcdef"),
     ),
     Example("open-cors", "cors: {origins: ['*']}", f"cors: {{origins: ['*']}}↵apiKeys: [{KEY}]"),
+    *(
+        Example("cors-origin", f"cors: {{origins: ['{bad}']}}", f"cors: {{origins: ['{good}', 'null']}}")
+        for bad, good in [
+            ("https://x/chat", "https://x/"),
+            ("x:8080", "http://x:8080"),
+            ("https://x:443", "https://x:80"),
+            ("http://*.lan", "app://x"),
+            ("https://x/?a", "HTTPS://X"),
+        ]
+    ),
+    *(
+        Example("allowed-host", f"allowedHosts: ['{bad}']", f"allowedHosts: ['{good}', '*', '::1']")
+        for bad, good in [("http://x", "x"), ("x:80", "y.x"), ("x/a", "10.0.0.1"), ("*.x", "a.x"), ("x.", "x-y")]
+    ),
     Example("relative-store", "store: {path: x.db}", "store: {path: ':memory:'}"),
 ]
 

@@ -6,7 +6,19 @@ ignore the others. `llamaswap.config.rules` lists them all.
 
 from collections.abc import Callable, Iterable, Iterator
 
-from llamaswap.config.lints import access, commands, groups, matrix, names, ports, schedulers, selectors, startup
+from llamaswap.config.lints import (
+    access,
+    browsers,
+    commands,
+    groups,
+    matrix,
+    names,
+    ports,
+    requests,
+    schedulers,
+    selectors,
+    startup,
+)
 from llamaswap.config.lints.facts import Facts, Lint
 from llamaswap.config.text.problems import Problem, Problems
 
@@ -14,11 +26,13 @@ __all__ = ["Facts", "Lint", "lint", "placed"]
 
 _RULES: tuple[Callable[[Facts], Iterator[Lint]], ...] = (
     *access.RULES,
+    *browsers.RULES,
     *commands.RULES,
     *groups.RULES,
     *matrix.RULES,
     *names.RULES,
     *ports.RULES,
+    *requests.RULES,
     *schedulers.RULES,
     *selectors.RULES,
     *startup.RULES,

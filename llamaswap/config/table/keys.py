@@ -1,11 +1,12 @@
 """The check that a file has no keys but those of the table, and no key that does nothing."""
 
+import math
 import re
 from collections.abc import Iterator
 
 from llamaswap.config.table.root import ROOT
-from llamaswap.config.table.shapes import Each, Key, Section
-from llamaswap.config.text.nodes import Entry, Map, Scalar
+from llamaswap.config.table.shapes import Each, Key, Section, Whole
+from llamaswap.config.text.nodes import Entry, Map, Node, Scalar, shown
 from llamaswap.config.text.problems import KeyPath, Problems
 from llamaswap.config.text.suggest import closest
 
@@ -34,6 +35,8 @@ class _Check:
             self._note(key, entry, (*pattern, name), (*path, name))
             if isinstance(entry.value, Map):
                 self._inside(entry.value, key, (*pattern, name), (*path, name))
+            elif isinstance(key.shape, Whole):
+                self._whole(entry.value, key.shape, (*path, name))
 
     def _inside(self, node: Map, key: Key, pattern: KeyPath, path: KeyPath) -> None:
         if isinstance(key.shape, Section):
@@ -42,6 +45,15 @@ class _Check:
             for name, entry in node.entries.items():
                 if isinstance(entry.value, Map):
                     self.section(entry.value, key.shape.of, (*pattern, "*"), (*path, name))
+
+    def _whole(self, node: Node, shape: Whole, path: KeyPath) -> None:
+        value = node.value if isinstance(node, Scalar) else None
+        if not isinstance(value, float) or not math.isfinite(value) or value == int(value):
+            return
+        left = int(value)
+        if shape.least is None or left >= shape.least:
+            what, remedy = f"only whole numbers count here: this is {left}", "write a whole number"
+            self._problems.warn("fraction", path, node.mark, what, value=shown(node, path), remedy=remedy)
 
     def _note(self, key: Key, entry: Entry, pattern: KeyPath, path: KeyPath) -> None:
         if key.note and pattern not in self._noted:
