@@ -13,11 +13,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from tests.allowance import ALLOWANCE_S
 from tests.e2e.running import ROOT
 from tests.e2e.swap_worlds import GRACE_S, World, entries
 
 Line = dict[str, Any]
-STOP_S = GRACE_S + 2
+PROMISED_STOP_S = GRACE_S + 2
+STOP_S = PROMISED_STOP_S + ALLOWANCE_S
 
 
 @dataclass

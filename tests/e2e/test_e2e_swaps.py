@@ -26,7 +26,9 @@ BROKEN = str(Path(__file__).with_name("broken_swaps.py"))
 )
 def test_a_planted_defect_is_seen(tmp_path: Path, defect: str, world: str, breach: str) -> None:
     with pytest.raises(AssertionError, match=breach):
-        one_round(BY_NAME[world], "planted", tmp_path, 25, (BROKEN, defect))
+        for attempt in range(8):  # as a rule the first one tells; it is a matter of chance
+            (tmp_path / str(attempt)).mkdir()
+            one_round(BY_NAME[world], f"planted {attempt}", tmp_path / str(attempt), 25, (BROKEN, defect))
 
 
 REQUEST = {"model": "a", "request_id": "1"}
@@ -71,7 +73,7 @@ def arrivals(models: str) -> list[dict[str, Any]]:
     [
         ("serial", [line(1, "Tick", "Start"), line(2, "Tick", "Start", model="b", life=2)], "'b', .* beside"),
         ("fifo, groups", [line(1, "Tick", "Start"), line(2, "Tick", "Start", life=2)], "another life of it"),
-        ("serial", [line(1, "Tick", "Start"), line(1, "Tick", "Stop"), line(4.5, "Exited")], "took 3.50 s"),
+        ("serial", [line(1, "Tick", "Start"), line(1, "Tick", "Stop"), line(14.5, "Exited")], "took 13.50 s"),
         ("serial", [line(1, "StopFailed")], "could not be stopped"),
         ("serial", [*arrivals("ab"), line(3, "Tick", "Grant", 2)], "2 passes 1"),
         ("batch, matrix", [*arrivals("abcd"), *(line(9, "Tick", "Grant", n) for n in (2, 3, 4))], "4 passes 1"),
