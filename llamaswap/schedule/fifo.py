@@ -31,6 +31,8 @@ Invariants beyond those of `scheduler`, with the victims of a swap as they were 
 
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
+from heapq import merge
+from itertools import chain
 
 from llamaswap.config.names import ModelId
 from llamaswap.config.routing import FifoSettings
@@ -74,8 +76,13 @@ class FifoScheduler(SharingScheduler):
         return self._settings.priority.get(model, 0)
 
     def waiting(self) -> Iterator[Waiting]:
-        """See `Scheduler.waiting`: by priority, then by arrival."""
-        return iter(sorted(super().waiting(), key=lambda each: (-self.priority(each.model), each.ticket)))
+        """See `Scheduler.waiting`: by priority, then by arrival. Costs no more than what is taken of it."""
+        if not self._settings.priority:
+            return super().waiting()
+        lines: dict[int, list[Iterable[Waiting]]] = {}
+        for model, line in self._requests.lines.items():
+            lines.setdefault(self.priority(model), []).append(line.values())
+        return chain.from_iterable(merge(*lines[priority]) for priority in sorted(lines, reverse=True))
 
     def positions(self) -> Iterator[tuple[Ticket, int]]:
         """See `Scheduler.positions`. Who has joined a swap waits for its model only."""

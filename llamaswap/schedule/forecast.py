@@ -16,12 +16,10 @@ from itertools import islice
 from llamaswap.config.names import ModelId
 from llamaswap.schedule.commands import Grant, Reject
 from llamaswap.schedule.events import Arrived, Event, Left, Ticket
-from llamaswap.schedule.fifo import FifoScheduler
 from llamaswap.schedule.forecast_draws import Drawn, Luck, imagined_arrivals
 from llamaswap.schedule.forecast_samples import HIGH, LIKELY, LOW, Range
 from llamaswap.schedule.forecast_stopwatch import Known, Stopwatch
 from llamaswap.schedule.fork import fork
-from llamaswap.schedule.requests import Waiting
 from llamaswap.schedule.scheduler import Scheduler
 from llamaswap.schedule.serial import SerialScheduler
 from llamaswap.schedule.simulation.engine import Simulation
@@ -92,7 +90,7 @@ class Situation:
 
 def situation(machine: Scheduler, stopwatch: Stopwatch, now: float, most: int = MOST_WAITING) -> Situation:
     """Copy how things stand at *now*, with the first *most* of the queue: in constant time."""
-    known = list(islice(_in_order(machine), MOST_PLACES))
+    known = list(islice(machine.waiting(), MOST_PLACES))
     first = known[:most]
     requests = machine._requests  # of our own room; nobody else may look
     front = type(requests)()
@@ -200,15 +198,6 @@ class _Future:
         if model in self._full:
             self._full.discard(model)
             self.places[model] = now
-
-
-def _in_order(machine: Scheduler) -> Iterator[Waiting]:
-    """`Scheduler.waiting`, without sorting what nobody looks at."""
-    if not isinstance(machine, FifoScheduler):
-        return machine.waiting()
-    lines = machine._requests.lines
-    priority = machine.priority
-    return merge(*(line.values() for line in lines.values()), key=lambda each: (-priority(each.model), each.ticket))
 
 
 def _range(times: list[float], draws: int) -> Range | None:
