@@ -29,7 +29,7 @@ FAKE_SERVER = ROOT / "tests/fake_server.py"
 MARK = "LLAMASWAP_E2E_MARK"
 #: Models are given ports below those that the system gives out.
 PORTS = range(16000, 32000, 16)
-SLOWLY = 30.0  # seconds; a limit for what takes milliseconds, on a machine that has something else to do
+SLOWLY = 60.0  # seconds; a limit for what takes milliseconds, on a machine that has something else to do
 
 T = TypeVar("T")
 
@@ -302,7 +302,7 @@ class Daemon:
 
     def wire(self) -> Wire:
         """A connection to it, as a client has one."""
-        return Wire(socket.create_connection(("127.0.0.1", self.port), SLOWLY))
+        return Wire(socket.create_connection(("127.0.0.1", self.port), 2 * SLOWLY))  # real models come slowly
 
     def get(self, path: str, **headers: str) -> Answer:
         return self.request("GET", path, None, **headers)

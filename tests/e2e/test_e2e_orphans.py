@@ -1,5 +1,6 @@
 """Promise 3: 10 s after the daemon died, no process it started lives. The long form is scripts/rigs/orphans."""
 
+import secrets
 import signal
 import statistics
 from pathlib import Path
@@ -12,6 +13,11 @@ from tests.e2e.orphans import LIMIT_S, MEDIAN_S, one_round, run_rounds, table
 from tests.e2e.running import Daemon, alive, fake, lock_is_free, suspend, until
 
 pytestmark = pytest.mark.e2e
+
+IN_A_NAMESPACE = (
+    "import sys; from llamaswap.models import markers; markers._namespace = lambda: '[{}]'; "
+    "from llamaswap import cli; sys.exit(cli.main())"
+)
 
 
 def test_a_killed_daemon_leaves_nothing(tmp_path: Path) -> None:
@@ -50,8 +56,12 @@ def test_other_signals_leave_nothing_either(daemon: StartDaemon, number: signal.
 
 
 def test_what_outlived_daemon_and_guard_is_reclaimed_at_the_next_start(tmp_path: Path) -> None:
-    """Somebody kills them both: the model is left, and the next daemon ends it before it loads anything."""
-    first = Daemon(tmp_path, {"models": {"a": fake("a", "--ignore-term")}})
+    """Somebody kills them both: the model is left, and the next daemon ends it before it loads anything.
+
+    Not one of other tests, which would do so too: these two take themselves to be in a namespace of their own.
+    """
+    program = ("-c", IN_A_NAMESPACE.format(secrets.token_hex(8)))
+    first = Daemon(tmp_path, {"models": {"a": fake("a", "--ignore-term")}}, program=program)
     first.start()
     try:
         assert first.chat("a").status == 200
@@ -64,7 +74,7 @@ def test_what_outlived_daemon_and_guard_is_reclaimed_at_the_next_start(tmp_path:
         guard.kill()
         assert alive(model)
         (tmp_path / "second").mkdir()
-        with Daemon(tmp_path / "second", {"models": {"b": fake("b")}}) as second:
+        with Daemon(tmp_path / "second", {"models": {"b": fake("b")}}, program=program) as second:
             assert second.chat("b").status == 200
             assert not alive(model)
             second.log.wait(f"leftover of an earlier daemon pid={model.pid} model=a ended=True")
