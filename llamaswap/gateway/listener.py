@@ -35,6 +35,7 @@ class Listener:
         with self._serving:
             async with trio.open_nursery() as sweeping:
                 sweeping.start_soon(self._sweep)
+                sweeping.start_soon(self._site.way_out.run)
                 async with trio.open_nursery() as connections:
                     with self._accepting:
                         async with trio.open_nursery() as accepting:

@@ -65,6 +65,7 @@ class Reader:
             except OSError:
                 size = 0
             if not size:
+                await self._site.way_out.go_through()
                 connection.cancel("the client hung up")
                 return
             self.last_read = self._site.now

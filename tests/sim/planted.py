@@ -52,8 +52,8 @@ DEFECTS = (
     Defect(
         "does not notice a client's leaving",
         "gateway.reader",
-        '            if not size:\n                connection.cancel("the client hung up")\n',
-        "            if not size:\n",
+        'way_out.go_through()\n                connection.cancel("the client hung up")\n',
+        "way_out.go_through()\n",
     ),
     Defect(
         "leaves the client of a broken answer waiting",
