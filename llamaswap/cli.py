@@ -133,6 +133,7 @@ def _serve(flags: Flags) -> int:
 
     from llamaswap.control.context import VersionInfo  # noqa: PLC0415 - as above
     from llamaswap.daemon import Daemon, Options  # noqa: PLC0415 - as above
+    from llamaswap.garbage import keep_tidy  # noqa: PLC0415 - as above
     from llamaswap.gateway.address import bind  # noqa: PLC0415 - as above
     from llamaswap.runtime_dir import RuntimeDirError, make_runtime_dir  # noqa: PLC0415 - as above
     from llamaswap.startup import catch_up  # noqa: PLC0415 - as above
@@ -142,7 +143,12 @@ def _serve(flags: Flags) -> int:
     except RuntimeDirError as error:
         raise ConfigError(str(error)) from error
     sockets = bind(flags.listen or None, tls=tls is not None)
-    options = Options(sockets, tls, directory, files.read, watched, VersionInfo(__version__), in_force, catch_up)
+
+    async def afterwards() -> None:
+        await catch_up()
+        await keep_tidy()
+
+    options = Options(sockets, tls, directory, files.read, watched, VersionInfo(__version__), in_force, afterwards)
 
     async def run() -> None:
         await Daemon(options, first).run()
