@@ -41,6 +41,8 @@ def fate_of(plan: Plan, model: str, nth: int) -> Fate:
     rng = random.Random(f"{plan.seed}/{model}/{nth}")
     sound = random.Random(f"{plan.seed}/{model}").random()
     fate = _fate(rng, sound)
+    if model in plan.unguarded and fate.runs and not fate.guard and rng.random() < 0.2:
+        fate = replace(fate, guard="dies", guard_s=fate.healthy_s + 20 * rng.random(), unkillable_s=4.0)
     if model in plan.loads_s and fate.runs and fate.healthy_s != NEVER and fate.ends_s == NEVER:
         return replace(fate, healthy_s=max(fate.listens_s, plan.loads_s[model]))
     return fate
@@ -64,8 +66,6 @@ def _fate(rng: random.Random, sound: float) -> Fate:
         fate = replace(fate, unkillable_s=rng.choice((0.5, 3.0, 20.0, 120.0)))
     if rng.random() < 0.03:
         fate = replace(fate, guard=rng.choice(("dies", "deaf")), guard_s=rng.choice((0.0, 1.0, 30.0)) * rng.random())
-    if fate.guard == "dies" and rng.random() < 0.5:
-        fate = replace(fate, unkillable_s=4.0)
     if rng.random() < bad:
         return replace(fate, **rng.choice(_mishaps(rng, fate)))  # type: ignore[arg-type]  # by name
     return fate

@@ -7,7 +7,14 @@ import random
 from collections.abc import Callable
 from dataclasses import replace
 
-from llamaswap.config.routing import BatchSettings, FifoSettings, SchedulerConfig, SerialSettings
+from llamaswap.config.routing import (
+    IMPLICIT_GROUP,
+    BatchSettings,
+    FifoSettings,
+    GroupConfig,
+    SchedulerConfig,
+    SerialSettings,
+)
 from llamaswap.config.schema import Config, ModelId
 from tests.sim.plan import Answer, Asked, Order, Plan
 
@@ -47,27 +54,49 @@ def _hurried(config: Config, deadlines: dict[ModelId, float]) -> Config:
 
 
 def _with_ranks(rng: random.Random, plan: Plan) -> Plan:
-    """It is `fifo`, most models have a priority, and patience is short if there is any."""
-    ranks = {model: rng.randint(0, 3) for model in plan.configs[0].models if rng.random() < 0.8}
-    fifo = FifoSettings(ranks, rng.choice((0.0, 0.0, 5.0, 15.0)))
-    return replace(plan, configs=tuple(_under(config, SchedulerConfig("fifo", fifo=fifo)) for config in plan.configs))
+    """It is `fifo`, most models have a priority, often only one has place, and now and then all are asked for."""
+    names = list(plan.configs[0].models)
+    ranks = {model: rng.randint(0, 3) for model in names if rng.random() < 0.8}
+    scheduler = SchedulerConfig("fifo", fifo=FifoSettings(ranks, rng.choice((0.0, 0.0, 5.0, 15.0))))
+    configs = tuple(_under(config, scheduler) for config in plan.configs)
+    if rng.random() < 0.7:
+        configs = tuple(_one_at_a_time(config) for config in configs)
+    requests = list(plan.requests)
+    for _ in range(rng.randint(2, 6) if plan.ends_at > 1000 else 1):
+        at = rng.uniform(0, plan.ends_at * 0.8)
+        for name in rng.sample(names, len(names)):
+            requests.append(Asked(len(requests) + 1, at + rng.random(), name, Answer("whole", 1 + rng.random())))
+    return replace(plan, configs=configs, requests=tuple(sorted(requests, key=lambda each: each.at)))
+
+
+def _one_at_a_time(config: Config) -> Config:
+    everybody = GroupConfig(IMPLICIT_GROUP, members=tuple(config.models))
+    return replace(config, routing=replace(config.routing, router="group", groups=(everybody,), matrix=None))
 
 
 def _with_short_patience(rng: random.Random, plan: Plan) -> Plan:
-    """Nobody waits for long under `fifo` and `batch`, though he may be passed often."""
-    wait = rng.choice((2.0, 5.0, 15.0))
+    """Under `fifo` and `batch` nobody waits for long, though he may be passed often, or the other way round."""
+    wait, most = rng.choice(((2.0, 20), (5.0, 20), (15.0, 20), (60.0, 1), (60.0, 3)))
     first = plan.configs[0].routing.scheduler
-    fifo, batch = replace(first.fifo, max_wait=wait), replace(first.batch, max_wait=wait, max_overtakes=20)
+    fifo, batch = (
+        replace(first.fifo, max_wait=wait),
+        replace(first.batch, max_wait=wait, max_overtakes=most),
+    )
     scheduler = SchedulerConfig(rng.choice(("fifo", "batch")), first.serial, fifo, batch)
     return replace(plan, configs=tuple(_under(config, scheduler) for config in plan.configs))
 
 
 def _with_streams(rng: random.Random, plan: Plan) -> Plan:
-    """Requests for one model that overlap for a minute or so, and in the midst of them some for others."""
+    """Requests for one model that overlap for a minute or so, and in the midst of them some for others.
+
+    Meanwhile some of that model's lives lose their guards, and do not end at once.
+    """
     names = list(plan.configs[0].models)
+    favourites = set[str]()
     requests = list(plan.requests)
     for _ in range(rng.randint(1, 3) if plan.ends_at > 1000 else 1):
         favourite, at = rng.choice(names), rng.uniform(0, plan.ends_at * 0.8)
+        favourites.add(favourite)
         pace = rng.choice((0.3, 1.0, 2.0))
         for n in range(rng.choice((10, 25, 40))):
             answer = Answer("whole", pace * rng.uniform(0.5, 3.0))
@@ -75,7 +104,8 @@ def _with_streams(rng: random.Random, plan: Plan) -> Plan:
         for _ in range(rng.randint(1, 4)):
             answer = Answer("whole", rng.random())
             requests.append(Asked(len(requests) + 1, at + 10 * pace * rng.random(), rng.choice(names), answer))
-    return replace(plan, requests=tuple(sorted(requests, key=lambda each: each.at)))
+    in_order = tuple(sorted(requests, key=lambda each: each.at))
+    return replace(plan, requests=in_order, unguarded=frozenset(favourites))
 
 
 def _with_switches(rng: random.Random, plan: Plan) -> Plan:

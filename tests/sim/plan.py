@@ -64,6 +64,7 @@ class Plan:
         configs: The first one, and those that reloads bring, one after the other.
         sets: What may be loaded together, where a matrix says so.
         loads_s: Models of which every load that goes well takes so long.
+        unguarded: Models of which some lives lose their guard while they serve.
     """
 
     seed: str
@@ -74,3 +75,4 @@ class Plan:
     hurried_after: float = NEVER
     sets: Mapping[str, str] = field(default_factory=dict)
     loads_s: Mapping[str, float] = field(default_factory=dict)
+    unguarded: frozenset[str] = frozenset()
