@@ -101,6 +101,17 @@ def test_what_stands_before_a_key_does_not_belong_to_it(key: str) -> None:
     assert "abc" not in message
 
 
+def test_an_unknown_key_of_many_models_is_told_of_once() -> None:
+    text = "models:\n" + "".join(f"  m{n}: {{cmd: x, proxy: http://h, tll: 5}}\n" for n in range(40))
+    text += "groups: {g: {tll: 5}}\n"
+    assert warnings(text) == [
+        "c.yaml:2:33: models.m0.tll: unknown key, ignored; 40 times, also at c.yaml:3:33, c.yaml:4:33, c.yaml:5:33"
+        " and 36 more",
+        "c.yaml:42:14: groups.g.tll: unknown key, ignored",
+    ]
+    assert "did you mean ttl?" in report(text, strict=True)
+
+
 def test_strict_makes_unknown_keys_errors() -> None:
     assert load_text("modles: {}", "c.yaml", {}).warnings[0].code == "unknown-key"
     assert "did you mean models?" in report("modles: {}", strict=True)

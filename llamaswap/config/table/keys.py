@@ -3,20 +3,36 @@
 import math
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 from llamaswap.config.table.root import ROOT
 from llamaswap.config.table.shapes import Each, Key, Section, Whole
 from llamaswap.config.text.nodes import Entry, Map, Node, Scalar, shown
+from llamaswap.config.text.place import Mark
 from llamaswap.config.text.problems import KeyPath, Problems
 from llamaswap.config.text.suggest import closest
 
+#: Of one unknown key.
+_MOST_PLACES = 3
 #: What notes say of keys that some later version acts on, and of those that have a newer name.
 _LATER, _OLDER = "this version", re.compile(r"older name of (\w+)")
 
 
 def check_keys(root: Map, problems: Problems) -> None:
-    """Warn of keys that nobody knows, or nobody acts on."""
-    _Check(root, problems).section(root, ROOT, ())
+    """Warn of keys that nobody knows, or nobody acts on. The same key in many models is told of once."""
+    check = _Check(root, problems)
+    check.section(root, ROOT, ())
+    check.report_unknown()
+
+
+@dataclass(frozen=True, slots=True)
+class _Unknown:
+    """One unknown key, by the place that was met first: *path* is above it, *section* what is known there."""
+
+    name: str
+    section: Section
+    path: KeyPath
+    entries: list[Entry]
 
 
 class _Check:
@@ -24,13 +40,16 @@ class _Check:
         self._anchored = root.anchored
         self._problems = problems
         self._noted: set[KeyPath] = set()
+        self._unknown: dict[KeyPath, _Unknown] = {}
 
     def section(self, node: Map, section: Section, pattern: KeyPath, path: KeyPath = ()) -> None:
         """Check the keys of *node*. In *pattern* the names of models are left out, so that one warning tells of all."""
         for name, entry in node.entries.items():
             key = section.keys.get(name)
             if key is None:
-                self._unknown(name, entry, section, path)
+                if path or not (name.startswith("x-") or name in self._anchored):
+                    found = _Unknown(name, section, path, [])
+                    self._unknown.setdefault((*pattern, name), found).entries.append(entry)
                 continue
             self._note(key, entry, (*pattern, name), (*path, name))
             if isinstance(entry.value, Map):
@@ -65,24 +84,36 @@ class _Check:
                 remedy = f"write {instead[1]} instead" if instead else "remove it"
                 self._problems.warn("deprecated-key", path, entry.key, key.note, remedy=remedy)
 
-    def _unknown(self, name: str, entry: Entry, section: Section, path: KeyPath) -> None:
-        if not path and (name.startswith("x-") or name in self._anchored):
-            return
-        overflows = self._problems.overflows()
-        near = None if overflows else closest(name, section.keys)
-        home = None if overflows else next((where for where, known in _homes(ROOT, "") if known == name), None)
-        settled = _settled(name, entry, path, near)
-        if settled:
-            remedy = settled
-        elif near:
-            remedy = f"did you mean {near}?"
-        elif not path and isinstance(entry.value, Map) and "cmd" in entry.value.entries:
-            remedy = "this looks like a model: indent it below models:"
-        elif home is not None:
-            remedy = f"this key belongs {home}"
-        else:
-            remedy = "remove it; for notes and anchors use a top-level key that starts with x-"
-        self._problems.unknown((*path, name), entry.key, "unknown key, ignored", remedy=remedy)
+    def report_unknown(self) -> None:
+        """Report the keys that were met and nobody knows."""
+        for found in self._unknown.values():
+            what = "unknown key, ignored" + _elsewhere([entry.key for entry in found.entries[1:]])
+            remedy = "" if self._problems.overflows() else _instead(found)
+            self._problems.unknown((*found.path, found.name), found.entries[0].key, what, remedy=remedy)
+
+
+def _elsewhere(places: list[Mark]) -> str:
+    """Where else it stands: the first few places."""
+    if not places:
+        return ""
+    more = f" and {len(places) - _MOST_PLACES} more" if len(places) > _MOST_PLACES else ""
+    return f"; {len(places) + 1} times, also at {', '.join(map(str, places[:_MOST_PLACES]))}{more}"
+
+
+def _instead(found: _Unknown) -> str:
+    """What to do about an unknown key."""
+    name, path, entry = found.name, found.path, found.entries[0]
+    near = closest(name, found.section.keys)
+    if settled := _settled(name, entry, path, near):
+        return settled
+    if near:
+        return f"did you mean {near}?"
+    if not path and isinstance(entry.value, Map) and "cmd" in entry.value.entries:
+        return "this looks like a model: indent it below models:"
+    home = next((where for where, known in _homes(ROOT, "") if known == name), None)
+    if home is not None:
+        return f"this key belongs {home}"
+    return "remove it; for notes and anchors use a top-level key that starts with x-"
 
 
 def _settled(name: str, entry: Entry, path: KeyPath, near: str | None) -> str:
