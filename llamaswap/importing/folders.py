@@ -6,7 +6,7 @@ from pathlib import Path
 
 from llamaswap.importing import huggingface, ollama
 from llamaswap.importing.files import Place, gather, is_model_file, is_partial
-from llamaswap.importing.found import Harvest, Progress, is_folder
+from llamaswap.importing.found import Followed, Harvest, Progress, is_folder
 
 #: Folders in which nobody keeps models, and many files.
 _NEVER = {".git", ".Trash", "Trash", "node_modules", ".venv", "__pycache__", "proc", "sys"}
@@ -15,7 +15,9 @@ _NEVER = {".git", ".Trash", "Trash", "node_modules", ".venv", "__pycache__", "pr
 def search(root: Path, source: str, harvest: Harvest, progress: Progress) -> None:
     """Add what is in *root* and below, whatever kind of store it turns out to be.
 
-    Links to folders are followed, each folder is looked at once. What may not be read is skipped and told.
+    Links to folders are followed, since people keep models on another disk, and where one leads out of *root* is told;
+    but not to a folder that *root* is in, which would be a search of other things. Each folder is looked at once,
+    however many links lead there. What may not be read is skipped and told.
     """
     for folder, names in _walk(root, harvest):
         progress(folder)
@@ -49,6 +51,7 @@ def _place(folder: Path, root: Path, source: str) -> Place:
 def _walk(root: Path, harvest: Harvest) -> Iterator[tuple[Path, list[str]]]:
     """Each folder once, in order; what is taken out of the list that comes with it is not walked."""
     seen: set[tuple[int, int]] = set()
+    real_root = Path(os.path.realpath(root))
 
     def unreadable(error: OSError) -> None:
         harvest.skip(Path(error.filename or root), f"cannot be read: {error.strerror or error}")
@@ -64,9 +67,24 @@ def _walk(root: Path, harvest: Harvest) -> Iterator[tuple[Path, list[str]]]:
         if key in seen:
             names.clear()
             continue
+        if Path(place) != root and Path(place).is_symlink() and not _may_follow(Path(place), real_root, harvest):
+            names.clear()
+            continue
         seen.add(key)
         names[:] = sorted(name for name in names if name not in _NEVER)
         yield Path(place), names
+
+
+def _may_follow(link: Path, root: Path, harvest: Harvest) -> bool:
+    """Whether *link* leads to a folder that the search of *root* does not come to by itself, nor began in."""
+    target = Path(os.path.realpath(link))
+    if target.is_relative_to(root):
+        return False
+    if root.is_relative_to(target):
+        harvest.skip(link, f"is a link to {target}, in which this search began")
+        return False
+    harvest.followed.append(Followed(link, target))
+    return True
 
 
 def _entries(folder: Path, harvest: Harvest) -> list[Path]:

@@ -90,12 +90,21 @@ class Skipped:
     reason: str
 
 
+@dataclass(frozen=True, slots=True)
+class Followed:
+    """A link to a folder outside of those that were named, which was searched as if it stood there."""
+
+    link: Path
+    target: Path
+
+
 @dataclass(slots=True)
 class Harvest:
     """Everything that a search has found so far."""
 
     candidates: list[Candidate] = field(default_factory=list)
     skipped: list[Skipped] = field(default_factory=list)
+    followed: list[Followed] = field(default_factory=list)
 
     def skip(self, path: Path, reason: str) -> None:
         """Note that *path* is left out."""

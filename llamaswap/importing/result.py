@@ -7,17 +7,18 @@ from pathlib import Path
 from llamaswap.config.load import load_text
 from llamaswap.config.names import ModelId
 from llamaswap.importing.entries import Entry, entries
-from llamaswap.importing.found import Harvest, Skipped
+from llamaswap.importing.found import Followed, Harvest, Skipped
 from llamaswap.importing.yamltext import document
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """A configuration, what is in it, and what is not."""
+    """A configuration, what is in it, what is not, and which links led to where it was found."""
 
     text: str
     entries: tuple[Entry, ...]
     skipped: tuple[Skipped, ...]
+    followed: tuple[Followed, ...] = ()
 
 
 def configuration(
@@ -34,7 +35,8 @@ def configuration(
     wrong = _misread(document(made, server, most_context), made)
     kept = tuple(entry for entry in made if entry not in wrong)
     lost = [Skipped(e.candidate.path or Path(e.id), "its name cannot stand in a command; rename it") for e in wrong]
-    return Result(document(kept, server, most_context), kept, (*harvest.skipped, *skipped, *lost))
+    left_out = (*harvest.skipped, *skipped, *lost)
+    return Result(document(kept, server, most_context), kept, left_out, tuple(harvest.followed))
 
 
 def _misread(text: str, made: Sequence[Entry]) -> list[Entry]:

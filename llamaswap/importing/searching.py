@@ -51,7 +51,7 @@ def _without_repeats(harvest: Harvest) -> Harvest:
     What a preset serves is not offered once more without its options.
     """
     first: dict[object, int] = {}
-    result = Harvest(skipped=harvest.skipped)
+    result = Harvest(skipped=harvest.skipped, followed=harvest.followed)
     preset_files = {_identity(c.path): c.ids[0] for c in harvest.candidates if c.source == "preset" and c.path}
     for candidate in sorted(harvest.candidates, key=_has_no_text):
         identity = _identity(candidate.path)

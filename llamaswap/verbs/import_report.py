@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from llamaswap.importing.entries import Entry
-from llamaswap.importing.found import Skipped
+from llamaswap.importing.found import Followed, Skipped
 from llamaswap.importing.kinds import parameters_of
 from llamaswap.importing.result import Result
 from llamaswap.verbs.terminal import harmless
@@ -19,6 +19,8 @@ def print_tables(result: Result, file: TextIO) -> None:
     console = Console(file=file, highlight=False, width=None if file.isatty() else 1000)
     if result.entries:
         console.print(_models(result.entries))
+    if result.followed:
+        console.print(_followed(result.followed))
     if result.skipped:
         console.print(_skipped(result.skipped))
 
@@ -27,7 +29,8 @@ def print_json(result: Result) -> None:
     """Print the same for programs."""
     models = [_model(entry) for entry in result.entries]
     skipped = [{"path": _shown(skip.path), "reason": skip.reason} for skip in result.skipped]
-    print(json.dumps({"models": models, "skipped": skipped}, indent=2))
+    links = [{"path": _shown(each.link), "target": _shown(each.target)} for each in result.followed]
+    print(json.dumps({"models": models, "links": links, "skipped": skipped}, indent=2))
 
 
 def _model(entry: Entry) -> dict[str, Any]:
@@ -71,6 +74,13 @@ def _context(entry: Entry) -> str:
     if not entry.context:
         return "its own"
     return f"{entry.context} of {trained}" if entry.context < trained else str(entry.context)
+
+
+def _followed(followed: tuple[Followed, ...]) -> Any:
+    table = _table("LINK", "LED TO")
+    for each in followed:
+        table.add_row(_text(str(each.link)), _text(str(each.target)))
+    return table
 
 
 def _skipped(skipped: tuple[Skipped, ...]) -> Any:

@@ -116,6 +116,60 @@ def test_links_and_loops_of_folders(tmp_path: Path) -> None:
     assert reasons(harvest) == {"y-Q4_0.gguf": f"is the same file as {path}"}
 
 
+def test_a_link_to_another_disk_is_followed_and_told(tmp_path: Path) -> None:
+    """Once, however many links lead there; a link there in turn is no other case."""
+    here, disk, third = tmp_path / "here", tmp_path / "disk", tmp_path / "third"
+    write_model(disk / "deep/x-Q4_0.gguf")
+    write_model(third / "z-Q4_0.gguf")
+    here.mkdir()
+    (here / "more").symlink_to(disk)
+    (here / "once-more").symlink_to(disk)
+    (disk / "back").symlink_to(disk)
+    (disk / "deep/on").symlink_to(third)
+    harvest = found(here)
+    assert [candidate.path for candidate in harvest.candidates] == [
+        here / "more/deep/x-Q4_0.gguf",
+        here / "more/deep/on/z-Q4_0.gguf",
+    ]
+    assert [(each.link, each.target) for each in harvest.followed] == [
+        (here / "more", disk),
+        (here / "more/deep/on", third),
+    ]
+    assert harvest.skipped == []
+
+
+def test_a_link_to_a_folder_around_is_not_followed(tmp_path: Path) -> None:
+    """Somebody's whole disk is not what was asked for; not by way of another link either."""
+    write_model(tmp_path / "private/x-Q4_0.gguf")
+    write_model(tmp_path / "models/y-Q4_0.gguf")
+    (tmp_path / "models/up").symlink_to(tmp_path)
+    (tmp_path / "models/root").symlink_to("/")
+    harvest = found(tmp_path / "models")
+    assert [candidate.path for candidate in harvest.candidates] == [tmp_path / "models/y-Q4_0.gguf"]
+    assert set(reasons(harvest)) == {"up", "root"}
+    assert f"is a link to {tmp_path}, in which" in reasons(harvest)["up"]
+    assert harvest.followed == []
+
+
+def test_a_folder_inside_is_searched_under_its_own_name(tmp_path: Path) -> None:
+    """Even if the link comes first."""
+    path = write_model(tmp_path / "z/x-Q4_0.gguf")
+    (tmp_path / "a").symlink_to("z")
+    assert [candidate.path for candidate in found(tmp_path).candidates] == [path]
+    (tmp_path / "elsewhere").symlink_to(tmp_path)
+    harvest = found(tmp_path / "elsewhere")
+    assert [candidate.path for candidate in harvest.candidates] == [tmp_path / "elsewhere/z/x-Q4_0.gguf"]
+    assert harvest.followed == []
+
+
+def test_files_of_a_cache_may_be_links_and_are_not_told(tmp_path: Path) -> None:
+    source = write_model(tmp_path / "source.gguf")
+    hugging_face(tmp_path / "hub", "org/repo", {"x-Q4_0.gguf": source})
+    harvest = found(tmp_path / "hub")
+    assert len(harvest.candidates) == 1
+    assert harvest.followed == []
+
+
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
 def test_what_may_not_be_read_is_told(tmp_path: Path) -> None:
     write_model(tmp_path / "x.gguf").chmod(0)

@@ -73,6 +73,17 @@ def test_standard_output_gets_the_file_and_nothing_else(home: Path, capfd: OUT) 
     assert list(Path().iterdir()) == []
 
 
+def test_where_a_link_led_is_shown(home: Path, tmp_path: Path, capfd: OUT) -> None:
+    write_model(tmp_path / "disk/far-Q4_0.gguf")
+    (home / "models/disk").symlink_to(tmp_path / "disk")
+    assert run(str(home / "models"), "--dry-run") == 0
+    rows = [line.split() for line in capfd.readouterr().out.splitlines()]
+    assert [str(home / "models/disk"), str(tmp_path / "disk")] in rows
+    assert run(str(home / "models"), "--json", "--dry-run") == 0
+    links = json.loads(capfd.readouterr().out)["links"]
+    assert links == [{"path": str(home / "models/disk"), "target": str(tmp_path / "disk")}]
+
+
 def test_json_and_dry_runs(home: Path, capfd: OUT) -> None:
     (home / "models/bad\x1b[31m.gguf").write_text("x")
     assert run(str(home), "--json", "--dry-run") == 0
@@ -84,6 +95,7 @@ def test_json_and_dry_runs(home: Path, capfd: OUT) -> None:
         "size_bytes": 0, "source": "folder",
     }  # fmt: skip
     assert [skip["reason"] for skip in found["skipped"]] == ["is no GGUF file"]
+    assert found["links"] == []
     assert run(str(home), "--dry-run") == 0
     assert "\x1b" not in capfd.readouterr().out
     assert list(Path().iterdir()) == []
