@@ -1,9 +1,12 @@
 """Real lives of real processes, and the proof that nothing of them is left."""
 
+import itertools
+import random
 import shlex
 import socket
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import trio
@@ -13,6 +16,7 @@ from llamaswap.models.markers import OWNER, find_marked, own_mark
 from llamaswap.models.supervisor import ModelLife
 from llamaswap.schedule.events import Event, Exited, Life, StartFailed
 
+PORTS = itertools.cycle(random.sample(range(8100, 16000), 7900))
 FAKE_SERVER = Path(__file__).parents[1] / "fake_server.py"
 
 
@@ -22,10 +26,12 @@ def survivors(mark: str) -> list[str]:
 
 
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """A port that nobody has, and that the system gives to no client before a model has bound it."""
+    for port in PORTS:
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise AssertionError("PORTS has an end")
 
 
 class Sink:
