@@ -55,9 +55,10 @@ def _waiting(judge: Judge, model: str, until: float, came_by: float) -> list[Cal
 
 
 def _gone(judge: Judge, routing: RoutingConfig, tree: Tree) -> list[Tree]:
-    """Those that had to go for *tree*, sooner or later."""
-    earlier = [each for each in judge.machine.trees if each.line < tree.line]
-    return [each for each in earlier if each.model == tree.model or evicts(routing.groups, tree.model, each.model)]
+    """Those that were stopped for *tree*, sooner or later. Who came after the choice may stay beside it for a while."""
+    now = tree.spawned_at + SLACK_S
+    stopped = [each for each in judge.machine.trees if each.stop_at is not None and (each.ended_at or NEVER) <= now]
+    return [each for each in stopped if each.model == tree.model or evicts(routing.groups, tree.model, each.model)]
 
 
 def _free_at(judge: Judge, tree: Tree) -> float:
