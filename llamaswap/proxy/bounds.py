@@ -30,14 +30,20 @@ def refuse_monsters(body: bytes | bytearray) -> None:
         return
     if len(body) > 2 * MOST_COMMAS and _count(body, b",") > MOST_COMMAS:
         raise BadRequestError(f"the body has more than {MOST_COMMAS} commas, and so too many values to be read")
-    if _count(body, b":") > MOST_KEYS and _has_too_many_keys(body):
+    if _may_have_too_many_keys(body) and _has_too_many_keys(body):
         raise BadRequestError(f"the body has more than {MOST_KEYS} keys, which are too many to be read")
 
 
-def _count(body: bytes | bytearray, byte: bytes) -> int:
+def _count(body: bytes | bytearray, text: bytes) -> int:
     """Slice by slice. Those without any, as in a picture, are found to be so ten times faster than by counting."""
-    slices = (start for start in range(0, len(body), _SLICE) if body.find(byte, start, start + _SLICE) >= 0)
-    return sum(body.count(byte, start, start + _SLICE) for start in slices)
+    slices = (start for start in range(0, len(body), _SLICE) if body.find(text, start, start + _SLICE) >= 0)
+    return sum(body.count(text, start, start + _SLICE) for start in slices)
+
+
+def _may_have_too_many_keys(body: bytes | bytearray) -> bool:
+    """By what can be counted quickly: a key needs a colon, but not one behind a quote with a single backslash."""
+    colons = _count(body, b":")
+    return colons > MOST_KEYS and colons - _count(body, b'\\":') + _count(body, b'\\\\":') > MOST_KEYS
 
 
 def _has_too_many_keys(body: bytes | bytearray) -> bool:
