@@ -3,6 +3,7 @@
 import pytest
 
 from llamaswap.config.load import load_text
+from llamaswap.config.text.place import Source, looks_secret
 from llamaswap.config.text.problems import Problem, dotted
 from llamaswap.errors import ConfigError
 
@@ -99,6 +100,37 @@ def test_what_stands_before_a_key_does_not_belong_to_it(key: str) -> None:
     message = report(f"apiKeys: ['{key}']")
     assert "leave out bearer: clients put it before the key" in message.lower().replace("\n", " ")
     assert "abc" not in message
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "API-Key: x",
+        "my_apikey",
+        "HF_TOKEN=x",
+        "--passwd x",
+        "http://me:x@h",
+        "  env: [A=b]",
+        '"env": [',
+        "env:",
+        "BEARER x",
+    ],
+)
+def test_lines_that_may_hold_a_secret(line: str) -> None:
+    assert looks_secret(line)
+
+
+@pytest.mark.parametrize(
+    "line", ["key: x", "http://h/a@b", "${env.HOME}: x", "env:x", "model.env: x", "my-env-name: x", "a@b://h"]
+)
+def test_lines_that_hold_none(line: str) -> None:
+    assert not looks_secret(line)
+
+
+@pytest.mark.parametrize("rare", ["", "\r\n", "\r", "\x85", "\u2028", "\u2029"])
+def test_lines_are_counted_as_yaml_counts_them(rare: str) -> None:
+    text = f"a{rare}b\nc\x0bd\x1ce\n"
+    assert Source("c.yaml", text).lines == [*(["a", "b"] if rare else ["ab"]), "c\x0bd\x1ce", ""]
 
 
 def test_an_unknown_key_of_many_models_is_told_of_once() -> None:

@@ -4,10 +4,16 @@ import re
 from dataclasses import dataclass, field
 from functools import cached_property
 
-#: Lines that match are never quoted in a message: messages end up in logs and on screens.
-_SECRET = re.compile(
-    r"(?i)api.?key|token|secret|passw|bearer|authorization|://[^/\s]*@|(?<![\w{.$])env[\"']?\s*:(?:\s|$)"
-)
+#: Lines that hold one of these are never quoted in a message: messages end up in logs and on screens.
+_SECRET_WORDS = ("token", "secret", "passw", "bearer", "authorization")
+#: As these: what a line must hold, and, because a line can be long, what is looked for only then.
+_SECRET_PATTERNS = {
+    "key": re.compile(r"api.?key"),
+    "://": re.compile(r"://[^/\s]*@"),
+    "env": re.compile(r"(?<![\w{.$])env[\"']?\s*:(?:\s|$)"),
+}
+#: Line breaks to YAML, other than the usual one.
+_RARE_BREAKS = "\r\x85\u2028\u2029"
 _LIST_ITEM = re.compile(r"\s*(-|#|$)")
 _WIDTH = 120
 
@@ -29,6 +35,8 @@ class Source:
     @cached_property
     def lines(self) -> list[str]:
         """The lines as YAML counts them."""
+        if not any(each in self.text for each in _RARE_BREAKS):
+            return self.text.split("\n")
         return re.split(r"\r\n|[\n\r\x85\u2028\u2029]", self.text)
 
     def may_show(self, line: int) -> bool:
@@ -85,7 +93,10 @@ class Mark:
 
 def looks_secret(text: str) -> bool:
     """Whether *text* may hold what should not be repeated."""
-    return _SECRET.search(text) is not None
+    lower = text.lower()
+    return any(word in lower for word in _SECRET_WORDS) or any(
+        part in lower and pattern.search(lower) for part, pattern in _SECRET_PATTERNS.items()
+    )
 
 
 def printable(text: str) -> str:
