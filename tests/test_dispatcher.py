@@ -1,6 +1,7 @@
 """The dispatcher over fake processes: leases, unloads, ttl, shutdown, and what happens when the core breaks."""
 
 import math
+from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
@@ -21,6 +22,8 @@ from llamaswap.schedule.choose import rules_for
 from llamaswap.schedule.commands import Command
 from llamaswap.schedule.events import Event, Exited, Life, Started, StartFailed
 from llamaswap.schedule.serial import SerialScheduler
+from llamaswap.turnstile import AT_ONCE
+from tests.loop_turns import counted_turns
 
 A, B = ModelId("a"), ModelId("b")
 
@@ -215,6 +218,26 @@ async def test_a_hurried_shutdown_does_not_wait_for_the_served(autojump_clock: M
         await dispatcher.shut_down(drain=False, grace=1)
         assert trio.current_time() - began == pytest.approx(0.5)
         clients.cancel_scope.cancel()
+
+
+async def test_of_a_crowd_that_is_refused_a_few_hear_of_it_in_each_turn(autojump_clock: MockClock) -> None:
+    """Each answers an error then; nobody else is to wait for all of that."""
+    world = World()
+    heard: Counter[int] = Counter()
+
+    async def ask(dispatcher: Dispatcher) -> None:
+        with pytest.raises(UnloadedError):
+            await use(dispatcher, A, 1)
+        heard[turns.now] += 1
+
+    with counted_turns() as turns:
+        async with world.running() as dispatcher, trio.open_nursery() as clients:
+            for _ in range(5 * AT_ONCE):
+                clients.start_soon(ask, dispatcher)
+            await wait_all_tasks_blocked()
+            await dispatcher.unload(None)
+    assert heard.total() == 5 * AT_ONCE
+    assert max(heard.values()) <= AT_ONCE
 
 
 async def test_a_failing_scheduler_ends_the_dispatcher_and_not_the_request(autojump_clock: MockClock) -> None:

@@ -24,6 +24,7 @@ from llamaswap.schedule.choose import rules_for, scheduler_for
 from llamaswap.schedule.commands import Command, Grant, Reject, Start, Stop, Unloaded
 from llamaswap.schedule.events import Ask, ConfigReplaced, Event, Ticket
 from llamaswap.schedule.scheduler import Scheduler
+from llamaswap.turnstile import Turnstile
 
 log = logging.getLogger(__name__)
 
@@ -40,6 +41,7 @@ class Core(Overview):
         self._turns = Turns(self._handle, lambda: self._scheduler.next_deadline)
         self._lives = Lives(spawn, self._turns.post)
         self._leases: dict[Ticket, Lease] = {}
+        self._way_out = Turnstile()
         self._unloads: dict[Ask, tuple[trio.Event, list[ModelId]]] = {}
         self._observers: tuple[Observer, ...] = ()
         self._coming: deque[tuple[Config, frozenset[ModelId]]] = deque()
@@ -50,7 +52,9 @@ class Core(Overview):
         Raises:
             Exception: the scheduler is broken; the daemon must end.
         """
-        async with trio.open_nursery() as self._lives.nursery:
+        async with trio.open_nursery() as nursery:
+            self._lives.nursery = nursery
+            nursery.start_soon(self._way_out.run)
             task_status.started()
             await self._turns.run()
 

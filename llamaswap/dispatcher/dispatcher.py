@@ -33,7 +33,7 @@ class Dispatcher(Core):
         """
         ticket = Ticket(self._next_ticket)
         self._next_ticket += 1
-        lease = Lease(ticket, model)
+        lease = Lease(ticket, model, self._way_out)
         self._leases[ticket] = lease
         self._turns.post(Arrived(ticket, model, deadline, earliest))
         return lease

@@ -6,14 +6,16 @@ from llamaswap.config.schema import ModelId
 from llamaswap.errors import LlamaSwapError
 from llamaswap.models.upstream import Upstream
 from llamaswap.schedule.events import Ticket
+from llamaswap.turnstile import Turnstile
 
 
 class Lease:
     """The right to use an upstream, from grant to `Dispatcher.leave`. Made by `Dispatcher.arrive`, in arrival order."""
 
-    __slots__ = ("_error", "_event", "model", "ticket", "upstream")
+    __slots__ = ("_error", "_event", "_way_out", "model", "ticket", "upstream")
 
-    def __init__(self, ticket: Ticket, model: ModelId) -> None:
+    def __init__(self, ticket: Ticket, model: ModelId, way_out: Turnstile) -> None:
+        self._way_out = way_out
         self.ticket = ticket
         self.model = model
         self.upstream: Upstream | None = None
@@ -29,6 +31,8 @@ class Lease:
         if self.upstream is None and self._error is None:
             self._event = trio.Event()
             await self._event.wait()
+            if self._error is not None:  # as perhaps thousands of others were, by the same fact
+                await self._way_out.go_through()
         if self._error is not None:
             raise self._error
         assert self.upstream is not None

@@ -4,8 +4,8 @@ from collections.abc import Awaitable, Callable
 
 import trio
 
-from llamaswap.gateway.turnstile import Turnstile
 from llamaswap.proxy.request import Client, Request
+from llamaswap.turnstile import Turnstile
 
 Answer = Callable[[Request, Client], Awaitable[None]]
 
