@@ -1,8 +1,9 @@
 """How long a crowd holds up the loop: ``PYTHONPATH=scripts:. .venv/bin/python -m benchmark.crowd [SIZE]``.
 
 A real daemon with a model that never answers. A crowd connects, asks for the model all at once, waits, and hangs up
-all at once. Told is the CPU time of the longest turns of the daemon's loop in each phase: that is how long everybody
-else had to wait, whatever else the machine did. Exit code 1 if one took more than the 100 ms that are promised.
+all at once; another is refused all at once, by an unload. Told is the CPU time of the longest turns of the daemon's
+loop in each phase: that is how long everybody else had to wait, whatever else the machine did. Exit code 1 if one took
+more than the 100 ms that are promised.
 """
 
 import json
@@ -76,8 +77,11 @@ class Crowd:
             client.sendall(HEAD + BODY)
 
     def leave(self) -> None:
-        for client in self._clients:
-            client.close()
+        while self._clients:
+            self._clients.pop().close()
+
+    def unload(self) -> None:
+        assert self._daemon.request("POST", "/api/models/unload").status == 200
 
     def measure(self, name: str, act: Callable[[], None], done: Callable[[], bool]) -> None:
         """Let them *act*, and print the longest turns until it is *done*."""
@@ -114,6 +118,11 @@ def main(size: int) -> int:
             crowd.measure("connect", crowd.connect, lambda: True)
             crowd.measure("ask at once", crowd.ask, lambda: crowd.queued() == size - 1)
             crowd.measure("leave at once", crowd.leave, lambda: not crowd.queued())
+            crowd.connect()
+            crowd.ask()
+            until(lambda: crowd.queued() == size - 1, "another crowd")
+            crowd.measure("are refused at once", crowd.unload, lambda: not crowd.queued())
+            crowd.leave()
     return int(crowd.worst_ms > PROMISED_MS)
 
 
