@@ -194,8 +194,8 @@ SHARING_DEFECTS = (
         Defect(
             "shows the lowest priority first",
             "fifo",
-            "(-self.priority(each.model), each.ticket)",
-            "(self.priority(each.model), each.ticket)",
+            "sorted(lines, reverse=True)",
+            "sorted(lines)",
         ),
     ),
     (
