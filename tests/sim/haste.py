@@ -14,6 +14,8 @@ from tests.sim.trees import Tree
 
 #: So many loads must have been measured, and all have taken so many times longer, before a wait is blamed as in vain.
 LOADS, LONGER = 2, 2.0
+#: The listener's rest after an accept that failed.
+ACCEPT_REST_S = 0.1
 _FORETOLD = re.compile(r"its deadline is in ([\d.]+) s, and it can start in ([\d.]+) s at the earliest")
 
 
@@ -38,12 +40,20 @@ def _says_when_to_return(judge: Judge, call: Call) -> None:
 
 def _is_not_kept(judge: Judge, call: Call) -> None:
     """From its deadline on it is either with its model, or gone."""
-    late_at, delivery = judge.late_at(call), judge.delivery(call)
+    late_at, delivery = judge.late_at(call) + _unseen_s(judge, call), judge.delivery(call)
     got_on = delivery.at if delivery is not None else call.ended_at
     if got_on is not None and got_on > late_at + SLACK_S and not (call.status and delivery is None):
         judge.blame(f"deadline: {call}, of no use after {late_at - call.at:.3f} s, was granted after it")
     if delivery is None and call.ended_at is not None and call.ended_at > late_at + SLACK_S:
         judge.blame(f"deadline: {call}, of no use after {late_at - call.at:.3f} s, was kept for longer")
+
+
+def _unseen_s(judge: Judge, call: Call) -> float:
+    """A deadline counts from when the daemon sees the request: later, if it rests after an accept that failed."""
+    failed_at = judge.kernel.failed_at
+    if failed_at is None or not failed_at - SLACK_S <= call.at <= failed_at + ACCEPT_REST_S:
+        return 0.0
+    return ACCEPT_REST_S
 
 
 def _is_refused_in_time(judge: Judge, call: Call) -> None:
