@@ -33,7 +33,9 @@ def test_a_delivered_request_must_be_one_that_was_sent() -> None:
 def test_a_sound_data_plane_passes() -> None:
     fuzz = Fuzz("1", range(300))
     assert run(fuzz) == []
-    assert fuzz.delivered > 20  # more than twice as many on a machine that does nothing else
+    assert (
+        fuzz.delivered > 5
+    )  # a hundred on a machine that does nothing else, 50 on one that has six times too much to do
 
 
 def _a_body_loses_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
