@@ -198,7 +198,11 @@ class _Addresses:
 
     async def connect(self, tls: ssl.SSLContext | None) -> socket.socket:
         if self._unix_path is not None:
-            return await _connect(socket.AF_UNIX, self._unix_path)
+            try:
+                return await _connect(socket.AF_UNIX, self._unix_path)
+            except OSError as error:
+                reason = f"cannot connect to the private socket: {error.strerror}"
+                raise UpstreamError(f"upstream proxy error: {reason}") from error
         problem: OSError | None = None
         for known in await self._candidates():
             try:

@@ -3,9 +3,23 @@
 import socket
 from pathlib import Path
 
+import pytest
 import trio
 
+from llamaswap.errors import UpstreamError
 from llamaswap.models.upstream import Upstream
+
+
+async def test_a_private_socket_where_nobody_listens_is_an_error_with_a_name(tmp_path: Path) -> None:
+    """As in the moment in which the control plane has ended, and the daemon has not yet."""
+    path = tmp_path / "socket"
+    upstream = Upstream("http://localhost", unix_path=str(path))
+    for reason in ("No such file or directory", "Connection refused"):
+        with pytest.raises(UpstreamError, match=f"cannot connect to the private socket: {reason}"):
+            await upstream.open()
+        with socket.socket(socket.AF_UNIX) as left:
+            if not path.exists():
+                left.bind(str(path))
 
 
 async def test_a_full_backlog_is_waited_for(tmp_path: Path) -> None:
