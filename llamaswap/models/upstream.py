@@ -201,8 +201,8 @@ class _Addresses:
             try:
                 return await _connect(socket.AF_UNIX, self._unix_path)
             except OSError as error:
-                reason = f"cannot connect to the private socket: {error.strerror}"
-                raise UpstreamError(f"upstream proxy error: {reason}") from error
+                told = f"upstream proxy error: cannot connect to the private socket: {error.strerror}"
+                raise UpstreamError(told) from error
         problem: OSError | None = None
         for known in await self._candidates():
             try:
