@@ -131,7 +131,7 @@ def test_frameworks_stay_in_their_rooms(path: Path) -> None:
 def run_at_import(path: Path) -> Iterator[str]:
     """What a module imports when it is imported itself."""
     tree = ast.parse(path.read_text())
-    inner = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
+    inner: list[ast.stmt] = [n for n in ast.walk(tree) if isinstance(n, ast.FunctionDef | ast.AsyncFunctionDef)]
     inner += [node for node in tree.body if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"]
     late = {id(below) for node in inner for below in ast.walk(node)}
     for node in ast.walk(tree):
