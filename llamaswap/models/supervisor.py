@@ -17,6 +17,7 @@ from typing import Literal, Protocol
 
 import trio
 
+from llamaswap.config.effective import masks
 from llamaswap.config.schema import ModelConfig
 from llamaswap.models.command import command_for, stop_command_for
 from llamaswap.models.health import HealthProbe
@@ -189,7 +190,7 @@ class ModelLife:
                 self._spawned.set()
                 logger.info("model started model=%s pid=%d", self._spec.id, pid)
             case SpawnFailed(reason):
-                self._failure = f"failed to start command {self._spec.cmd!r}: {reason}"
+                self._failure = f"failed to start command {masks.command(self._spec.cmd)!r}: {reason}"
             case LeaderExited(how):
                 self._leader_exited(how)
             case Stuck(pids) if not self._stuck:

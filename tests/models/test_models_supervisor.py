@@ -130,11 +130,12 @@ async def test_a_command_that_cannot_run_says_why(lives: Lives, command: str, re
         broken.write_bytes(b"\x7fELF nonsense")
         broken.chmod(0o755)
         command = str(broken)
-    run = lives.begin(lives.spec(command))
+    run = lives.begin(lives.spec(command, "--api-key", "sesame"))
     fact = await run.next_fact()
     assert isinstance(fact, StartFailed)
     assert "failed to start" in fact.detail
     assert reason in fact.detail
+    assert "sesame" not in fact.detail
 
 
 async def test_a_command_no_system_could_take_says_so(lives: Lives) -> None:
